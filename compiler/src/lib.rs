@@ -1,0 +1,1 @@
+//! Network to placement to image.

@@ -1,0 +1,10 @@
+//! The machine: platforms, word layouts, image format.
+//!
+//! `TIMING.md` beside the manifest states what every block does in which cycle; `IMAGE.md` states the file format.
+
+pub mod image;
+pub mod layout;
+pub mod platform;
+
+pub use image::Image;
+pub use platform::{Platform, Structure};

@@ -1,0 +1,105 @@
+//! SHD's own HDF5: `spikes/times` and `spikes/units` of variable length, `labels`.
+
+use crate::{Error, SpikeFile};
+use hdf5_reader::{Dataset, Datatype, Hdf5File};
+use std::path::Path;
+
+pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
+    let wrong = |field, e: hdf5_reader::error::Error| Error::Field { path: path.into(), field, message: e.to_string() };
+    let file = Hdf5File::from_bytes(bytes).map_err(|e| wrong("HDF5", e))?;
+    let times = lists(&file.dataset("spikes/times").map_err(|e| wrong("spikes/times", e))?)
+        .map_err(|message| Error::Field { path: path.into(), field: "spikes/times", message })?;
+    let units = lists(&file.dataset("spikes/units").map_err(|e| wrong("spikes/units", e))?)
+        .map_err(|message| Error::Field { path: path.into(), field: "spikes/units", message })?;
+    let labels = match file.dataset("labels") {
+        Ok(dataset) => Some(plain(&dataset).map_err(|message| Error::Field {
+            path: path.into(),
+            field: "labels",
+            message,
+        })?),
+        Err(_) => None,
+    };
+    if times.len() != units.len() {
+        let message = format!("{} samples, but spikes/times has {}", units.len(), times.len());
+        return Err(Error::Field { path: path.into(), field: "spikes/units", message });
+    }
+    let mut out = SpikeFile { offsets: vec![0], ..SpikeFile::default() };
+    for (i, (times, units)) in times.iter().zip(&units).enumerate() {
+        if times.len() != units.len() {
+            let message = format!("sample {i}: {} units for {} times", units.len(), times.len());
+            return Err(Error::Field { path: path.into(), field: "spikes/units", message });
+        }
+        out.times.extend(times.iter().map(|&t| t as f32));
+        for &unit in units {
+            if unit.fract() != 0.0 || !(0.0..=65535.0).contains(&unit) {
+                let message = format!("sample {i}: unit {unit}: must be a whole number from 0 to 65535");
+                return Err(Error::Field { path: path.into(), field: "spikes/units", message });
+            }
+            out.units.push(unit as u16);
+        }
+        out.offsets.push(out.times.len() as u64);
+    }
+    out.labels = labels.map(|l| {
+        l.into_iter().map(|v| (v >= 0.0 && v <= f64::from(u32::MAX)).then_some(v as u32)).collect()
+    });
+    Ok(out)
+}
+
+/// Elements of a dataset of variable-length lists.
+fn lists(dataset: &Dataset) -> Result<Vec<Vec<f64>>, String> {
+    let Datatype::VarLen { base, .. } = dataset.dtype() else {
+        return Err("must hold variable-length lists, as SHD does".into());
+    };
+    let (size, decode) = decoder(base)?;
+    let raw = dataset.read_raw_bytes().map_err(|e| e.to_string())?;
+    let reference = dataset.vlen_reference_size();
+    raw.chunks_exact(reference)
+        .map(|r| {
+            let bytes = dataset.resolve_vlen_reference_bytes(r, size).map_err(|e| e.to_string())?;
+            Ok(bytes.chunks_exact(size).map(decode).collect())
+        })
+        .collect()
+}
+
+/// Elements of a dataset of plain numbers.
+fn plain(dataset: &Dataset) -> Result<Vec<f64>, String> {
+    let (size, decode) = decoder(dataset.dtype())?;
+    let raw = dataset.read_raw_bytes().map_err(|e| e.to_string())?;
+    Ok(raw.chunks_exact(size).map(decode).collect())
+}
+
+type Decode = fn(&[u8]) -> f64;
+
+/// Width in bytes of a little-endian number, and how to read it.
+fn decoder(kind: &Datatype) -> Result<(usize, Decode), String> {
+    macro_rules! number {
+        ($type:ty) => {
+            Ok((size_of::<$type>(), |b: &[u8]| {
+                let mut bytes = [0; size_of::<$type>()];
+                bytes.copy_from_slice(b);
+                <$type>::from_le_bytes(bytes) as f64
+            }))
+        };
+    }
+    match kind {
+        Datatype::FloatingPoint { byte_order, .. } | Datatype::FixedPoint { byte_order, .. }
+            if format!("{byte_order:?}") != "LittleEndian" =>
+        {
+            Err("big-endian numbers are not read; write it with little-endian ones".into())
+        }
+        Datatype::FloatingPoint { size: 2, .. } => {
+            Ok((2, |b| half::f16::from_le_bytes([b[0], b[1]]).to_f64()))
+        }
+        Datatype::FloatingPoint { size: 4, .. } => number!(f32),
+        Datatype::FloatingPoint { size: 8, .. } => number!(f64),
+        Datatype::FixedPoint { size: 1, signed: false, .. } => number!(u8),
+        Datatype::FixedPoint { size: 2, signed: false, .. } => number!(u16),
+        Datatype::FixedPoint { size: 4, signed: false, .. } => number!(u32),
+        Datatype::FixedPoint { size: 8, signed: false, .. } => number!(u64),
+        Datatype::FixedPoint { size: 1, signed: true, .. } => number!(i8),
+        Datatype::FixedPoint { size: 2, signed: true, .. } => number!(i16),
+        Datatype::FixedPoint { size: 4, signed: true, .. } => number!(i32),
+        Datatype::FixedPoint { size: 8, signed: true, .. } => number!(i64),
+        other => Err(format!("numbers of type {other:?} are not read; use float16, 32, 64 or integers")),
+    }
+}

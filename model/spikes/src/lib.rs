@@ -1,0 +1,152 @@
+//! Spike files in and out, binning to time steps (contract section 5).
+//!
+//! A [`SpikeFile`] holds samples of (time, unit) pairs, read from SHD's own HDF5 or from `.npz`.
+//! [`SpikeFile::bin`] turns one sample into channels for each step. [`SpikesCsv`] and
+//! [`ResultsCsv`] write what a network made of it.
+
+mod binning;
+mod csv;
+mod error;
+mod hdf5;
+mod npz;
+mod range;
+
+pub use binning::{Binned, Binning};
+pub use csv::{ResultsCsv, SpikesCsv};
+pub use error::Error;
+pub use range::SampleRange;
+
+use std::path::Path;
+
+/// Samples of recorded spikes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SpikeFile {
+    /// Time of each spike in seconds, sample after sample; `[spikes]`.
+    pub times: Vec<f32>,
+    /// Unit of each spike; `[spikes]`.
+    pub units: Vec<u16>,
+    /// Spikes of sample i are `offsets[i]..offsets[i + 1]`; `[samples + 1]`.
+    pub offsets: Vec<u64>,
+    /// Label of each sample, where there are any; a negative number in a file is none.
+    pub labels: Option<Vec<Option<u32>>>,
+}
+
+impl SpikeFile {
+    /// Reads SHD HDF5 or `.npz`, told apart by content.
+    ///
+    /// # Errors
+    /// [`Error`], naming the file, the field and the remedy.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads from memory; `path` is used in messages.
+    ///
+    /// # Errors
+    /// As [`SpikeFile::read`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        let file = if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
+            hdf5::read(bytes, path)?
+        } else if bytes.starts_with(b"PK") {
+            npz::read(bytes, path)?
+        } else {
+            return Err(Error::Format { path: path.into() });
+        };
+        file.check(path)?;
+        Ok(file)
+    }
+
+    /// Writes `.npz`, compressed; the same spikes give the same bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; nothing half-written is left.
+    pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
+        csv::write_whole(path, &self.to_npz(path)?)
+    }
+
+    /// The bytes of an `.npz` file; `path` is used in messages.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn to_npz(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        npz::write(self).map_err(|source| Error::Io { path: path.into(), source })
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Whether there are no samples.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Label of a sample.
+    #[must_use]
+    pub fn label(&self, sample: usize) -> Option<u32> {
+        self.labels.as_ref().and_then(|l| l[sample])
+    }
+
+    /// Times and units of a sample.
+    #[must_use]
+    pub fn sample(&self, sample: usize) -> (&[f32], &[u16]) {
+        let range = self.offsets[sample] as usize..self.offsets[sample + 1] as usize;
+        (&self.times[range.clone()], &self.units[range])
+    }
+
+    /// Adds a sample.
+    pub fn push(&mut self, times: &[f32], units: &[u16], label: Option<u32>) {
+        if self.offsets.is_empty() {
+            self.offsets.push(0);
+        }
+        let samples = self.len();
+        self.times.extend_from_slice(times);
+        self.units.extend_from_slice(units);
+        self.offsets.push(self.times.len() as u64);
+        if label.is_some() || self.labels.is_some() {
+            self.labels.get_or_insert_with(|| vec![None; samples]).push(label);
+        }
+    }
+
+    /// Chosen samples as a file of their own.
+    #[must_use]
+    pub fn select(&self, samples: impl IntoIterator<Item = usize>) -> Self {
+        let mut out = Self { offsets: vec![0], ..Self::default() };
+        for i in samples {
+            let (times, units) = self.sample(i);
+            out.push(times, units, self.label(i));
+        }
+        out
+    }
+
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        let field = |field: &'static str, message: String| Error::Field { path: path.into(), field, message };
+        if self.times.len() != self.units.len() {
+            let message = format!("{} times but {} units; one of each a spike", self.times.len(), self.units.len());
+            return Err(field("units", message));
+        }
+        if self.offsets.first() != Some(&0) || self.offsets.last() != Some(&(self.times.len() as u64)) {
+            let message = format!("must begin with 0 and end with the number of spikes, {}", self.times.len());
+            return Err(field("offsets", message));
+        }
+        if let Some(i) = self.offsets.windows(2).position(|w| w[0] > w[1]) {
+            return Err(field("offsets", format!("sample {i} ends before it begins; offsets must not fall")));
+        }
+        if let Some(labels) = &self.labels
+            && labels.len() != self.len()
+        {
+            let message = format!("{} labels for {} samples; one each, negative for none", labels.len(), self.len());
+            return Err(field("labels", message));
+        }
+        if let Some(i) = self.times.iter().position(|t| !(t.is_finite() && *t >= 0.0)) {
+            let sample = self.offsets.partition_point(|&o| o <= i as u64) - 1;
+            let message = format!("{} s in sample {sample}; times must be finite and not negative", self.times[i]);
+            return Err(field("times", message));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! Networks with synaptic delays: type, golden model, ear model, trainer.
+//!
+//! The semantics are stated in `SPEC.md` beside this crate's manifest.
+
+pub mod evaluate;
+pub mod file;
+pub mod golden;
+pub mod network;
+pub mod validate;
+
+#[cfg(feature = "audio")]
+pub mod ear;
+#[cfg(feature = "train")]
+pub mod train;

@@ -1,0 +1,2 @@
+//! Command line of the model: evaluate, encode, train.
+fn main() {}

@@ -1,0 +1,55 @@
+//! What can stop a simulation.
+
+use hw::platform::Structure;
+
+/// What can stop a simulation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The image has no build for the structure.
+    #[error("the image has no {structure} build: {reason}")]
+    NoBuild {
+        /// What was asked for.
+        structure: Structure,
+        /// Why it is not there.
+        reason: String,
+    },
+    /// The input has channels that the network has not.
+    #[error("input has {found} steps where the network has {expected}; bin it with the image's own step and group")]
+    Input {
+        /// Steps of the network.
+        expected: u32,
+        /// Steps of the input.
+        found: u32,
+    },
+    /// An input channel that does not exist.
+    #[error("input channel {channel} at step {step}: the network has {channels} channels")]
+    Channel {
+        /// The channel.
+        channel: u32,
+        /// The step.
+        step: u32,
+        /// Size of the input population.
+        channels: usize,
+    },
+    /// Flits wait for each other.
+    #[error("deadlock at step {step}, cycle {cycle}: nothing can move, and these wait: {}", waiting.join("; "))]
+    Deadlock {
+        /// The step.
+        step: u32,
+        /// The last cycle in which anything moved.
+        cycle: u64,
+        /// Who holds flits.
+        waiting: Vec<String>,
+    },
+    /// The run was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+    /// The wave file cannot be written.
+    #[error("{path}: {source}")]
+    Waves {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+}

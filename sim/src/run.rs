@@ -1,0 +1,232 @@
+//! Stages of a run: read, simulate, write.
+
+use crate::cli::Args;
+use crate::report::Report;
+use anyhow::{Context, Result, bail};
+use hw::Image;
+use sim::vcd::{Selection, Waves};
+use sim::{Options, Outcome, Simulator};
+use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+/// Whether an error means that the user interrupted the run.
+pub fn is_interrupt(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(sim::Error::Interrupted))
+}
+
+/// Exit status of an error: 1 where the run itself failed, 2 for everything before it.
+pub fn status(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(sim::Error::Deadlock { .. }) => 1,
+        _ => 2,
+    }
+}
+
+/// Runs as the command line says.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupt);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
+    let image = Image::read(&args.image)?;
+    let (input, name) = stimulus(args, &image)?;
+    let range = args.samples.clone().unwrap_or(if args.vcd.is_some() {
+        SampleRange::One(0)
+    } else {
+        SampleRange::All
+    });
+    let samples = range.resolve(input.len()).with_context(|| format!("--samples, of {name}"))?;
+    if args.vcd.is_some() && samples.len() != 1 {
+        bail!("--vcd takes exactly one sample, not {}: choose it with --samples N", samples.len());
+    }
+    let structure = args.delays.unwrap_or(image.primary);
+    let simulator = Simulator::new(&image, structure, Options { interrupt: Some(interrupt) })?;
+    let network = &image.network;
+    let inputs = network.populations.iter().find(|p| p.kind == hw::image::PopulationKind::Input);
+    let binning = Binning {
+        steps: network.steps,
+        step_ms: network.step_ms,
+        channels: inputs.map_or(0, |p| p.size),
+        group: network.group,
+    };
+    let mut writers = Writers::create(args, &image, &simulator)?;
+    let mut report = Report::new(&image, structure, &name, &simulator);
+    let bar = progress(args, samples.len() as u64);
+    let first = samples.start;
+    let mut finish = |index: usize, binned: &Binned, outcome: Outcome| -> Result<()> {
+        let label = input.label(first + index);
+        for overflow in &outcome.overflows {
+            bar.suspend(|| eprintln!("sample {}: {overflow}", first + index));
+        }
+        writers.write(first + index, label, &outcome)?;
+        report.add(label, binned, &outcome);
+        bar.inc(1);
+        Ok(())
+    };
+    let outcome = if let Some(path) = &args.vcd {
+        with_waves(args, path, simulator, &input, &binning, first, &mut finish)
+    } else {
+        parallel(args, &simulator, &input, &binning, samples.clone(), &mut finish)
+    };
+    bar.finish_and_clear();
+    if let Err(error) = outcome {
+        if is_interrupt(&error) {
+            // What is done is kept whole.
+            writers.finish()?;
+            eprintln!("interrupted after {} of {} samples; their results are written", report.samples, samples.len());
+        }
+        return Err(error);
+    }
+    writers.finish()?;
+    report.write(args, &image)?;
+    Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The input file, or the stimulus inside the image.
+fn stimulus(args: &Args, image: &Image) -> Result<(SpikeFile, String)> {
+    if let Some(path) = &args.input {
+        return Ok((SpikeFile::read(path)?, path.display().to_string()));
+    }
+    let name = format!("{} (stimulus)", args.image.display());
+    let Some(bytes) = &image.stimulus else {
+        bail!("{}: the image has no stimulus; give spikes with --input FILE", args.image.display());
+    };
+    let file = SpikeFile::from_bytes(bytes, std::path::Path::new(&name))?;
+    Ok((file, name))
+}
+
+fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
+    if args.quiet || samples < 2 {
+        return indicatif::ProgressBar::hidden();
+    }
+    let style = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {eta} left")
+        .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+    indicatif::ProgressBar::new(samples).with_style(style)
+}
+
+type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
+
+fn with_waves(
+    args: &Args,
+    path: &std::path::Path,
+    mut simulator: Simulator,
+    input: &SpikeFile,
+    binning: &Binning,
+    sample: usize,
+    finish: &mut Finish<'_>,
+) -> Result<()> {
+    let binned = input.bin(sample, binning)?;
+    let steps = match &args.vcd_steps {
+        None => None,
+        Some(range) => {
+            let range = range.resolve(binning.steps as usize).context("--vcd-steps")?;
+            Some(range.start as u32..range.end as u32)
+        }
+    };
+    let selection = Selection { steps, scopes: args.vcd_scope.clone() };
+    let mut waves = Waves::create(path, simulator.program(), &selection)?;
+    let outcome = simulator.run_with(&binned, &mut waves);
+    // An interrupted or failed run leaves the waves up to there.
+    waves.finish()?;
+    finish(0, &binned, outcome?)
+}
+
+/// Samples on threads; results are handed on in the order of the samples.
+fn parallel(
+    args: &Args,
+    simulator: &Simulator,
+    input: &SpikeFile,
+    binning: &Binning,
+    samples: std::ops::Range<usize>,
+    finish: &mut Finish<'_>,
+) -> Result<()> {
+    let threads = args.threads.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
+    let (next, count) = (AtomicUsize::new(0), samples.len());
+    let (sender, receiver) = mpsc::sync_channel::<(usize, Result<(Binned, Outcome)>)>(4 * threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(count) {
+            let (sender, next) = (sender.clone(), &next);
+            let mut simulator = simulator.clone();
+            let first = samples.start;
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        break;
+                    }
+                    let result = (|| {
+                        let binned = input.bin(first + index, binning)?;
+                        let outcome = simulator.run(&binned)?;
+                        Ok((binned, outcome))
+                    })();
+                    let stop = result.is_err();
+                    if sender.send((index, result)).is_err() || stop {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let (mut waiting, mut due) = (BTreeMap::new(), 0);
+        for (index, result) in receiver {
+            waiting.insert(index, result);
+            while let Some(result) = waiting.remove(&due) {
+                let (binned, outcome) = result?;
+                finish(due, &binned, outcome)?;
+                due += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The CSV files asked for.
+struct Writers {
+    spikes: Option<SpikesCsv>,
+    results: Option<ResultsCsv>,
+}
+
+impl Writers {
+    fn create(args: &Args, image: &Image, simulator: &Simulator) -> Result<Self> {
+        let names: Vec<_> = image.network.populations.iter().map(|p| p.name.clone()).collect();
+        let scores = simulator.program().scores();
+        Ok(Self {
+            spikes: args.spikes.as_ref().map(|p| SpikesCsv::create(p, &names)).transpose()?,
+            results: args.results.as_ref().map(|p| ResultsCsv::create(p, scores)).transpose()?,
+        })
+    }
+
+    fn write(&mut self, sample: usize, label: Option<u32>, outcome: &Outcome) -> Result<()> {
+        if !outcome.overflows.is_empty() {
+            // A failed sample has no spikes, prediction or scores to trust.
+            if let Some(results) = &mut self.results {
+                results.write_failed(sample, label)?;
+            }
+            return Ok(());
+        }
+        if let Some(spikes) = &mut self.spikes {
+            for s in &outcome.spikes {
+                spikes.write(sample, s.step, s.population as usize, s.neuron)?;
+            }
+        }
+        if let Some(results) = &mut self.results {
+            results.write(sample, label, outcome.prediction, Some(outcome.cycles), &outcome.scores)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if let Some(spikes) = self.spikes.take() {
+            spikes.finish()?;
+        }
+        if let Some(results) = self.results.take() {
+            results.finish()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Properties, equivalence, co-simulation and cross-crate benches.
