@@ -156,3 +156,34 @@ impl Build {
         Widths::new(platform, self.structure)
     }
 }
+
+impl CoreImage {
+    /// Every memory of the core, with the words that the network uses (queues and FIFOs: known only from a run, so 0).
+    #[must_use]
+    pub fn memory_use(&self, platform: &Platform, build: &Build) -> Vec<MemoryUse> {
+        let widths = build.widths(platform);
+        let neurons = u64::from(self.neurons());
+        let readouts = self
+            .words(Memory::Parameters)
+            .iter()
+            .filter(|&&w| widths.parameters(w).integrator)
+            .count() as u64;
+        widths
+            .memories(platform)
+            .into_iter()
+            .map(|spec| {
+                let used = match spec.memory {
+                    Memory::Membranes => neurons,
+                    Memory::Accumulators if build.structure == Structure::RingBuffer => {
+                        neurons * u64::from(build.depth)
+                    }
+                    Memory::Accumulators => neurons,
+                    Memory::Scores => readouts,
+                    Memory::QueueA | Memory::QueueB | Memory::SpikeFifo | Memory::InputFifo => 0,
+                    memory => self.words(memory).len() as u64,
+                };
+                MemoryUse { spec, used }
+            })
+            .collect()
+    }
+}

@@ -2,9 +2,11 @@
 //!
 //! `TIMING.md` beside the manifest states what every block does in which cycle; `IMAGE.md` states the file format.
 
+pub mod codec;
 pub mod image;
 pub mod layout;
 pub mod platform;
 
+pub use codec::ImageError;
 pub use image::Image;
 pub use platform::{Platform, Structure};

@@ -1,1 +1,5 @@
 //! Properties, equivalence, co-simulation and cross-crate benches.
+//!
+//! What the tests share: golden vectors, platforms, random networks.
+
+pub mod golden;
