@@ -1,7 +1,9 @@
 //! Neurons to cores: each core takes neurons in the network's order until the next would break a limit.
 //!
-//! A core's needs only grow with its neurons, so this uses as few cores as any cut in that order can.
+//! A core's needs only grow with its neurons, so this uses as few cores as any cut in that order can,
+//! as long as routes allow it; where they do not, populations are cut one by one.
 
+use crate::budget::Budget;
 use crate::fan_in::{FanIn, Neuron, Source};
 use crate::limits::Violation;
 use crate::place;
@@ -110,9 +112,18 @@ pub fn cut(
     depth: u32,
 ) -> Result<Vec<Range<usize>>, Vec<Violation>> {
     let limits = Limits::new(platform, structure, depth);
+    mixed(network, fan_in, platform, limits)
+        .or_else(|violations| by_population(network, fan_in, platform, limits).ok_or(violations))
+}
+
+/// Rounds of cutting again before the cut by population is tried.
+const ROUNDS: usize = 64;
+
+/// Cores filled in order, whatever the population; those whose routes are too many are halved.
+fn mixed(network: &Network, fan_in: &FanIn, platform: &Platform, limits: Limits) -> Result<Vec<Range<usize>>, Vec<Violation>> {
     let mut breaks = BTreeSet::new();
     let mut first_refusal = None;
-    loop {
+    for _ in 0..ROUNDS {
         let cores = match greedy(network, fan_in, platform, limits, &breaks) {
             Ok(cores) => cores,
             // Cores that were cut short for their routes do not fit: the routes are what is too many.
@@ -122,18 +133,32 @@ pub fn cut(
         if crowded.is_empty() {
             return Ok(cores);
         }
-        let whole = crowded.iter().all(|(core, _)| cores[*core].len() == 1);
-        first_refusal.get_or_insert_with(|| crowded.iter().map(|c| c.1.clone()).collect());
-        if whole {
-            return Err(crowded.into_iter().map(|c| c.1).collect());
-        }
-        for (core, _) in crowded {
-            let range = &cores[core];
+        let before = breaks.len();
+        for (core, _) in &crowded {
+            let range = &cores[*core];
             if range.len() > 1 {
                 breaks.insert(range.start + range.len() / 2);
             }
         }
+        first_refusal.get_or_insert_with(|| crowded.into_iter().map(|c| c.1).collect());
+        if breaks.len() == before {
+            break;
+        }
     }
+    Err(first_refusal.unwrap_or_default())
+}
+
+/// Each population cut for itself, as [`Budget::plan`] has it: what is within budget fits.
+fn by_population(network: &Network, fan_in: &FanIn, platform: &Platform, limits: Limits) -> Option<Vec<Range<usize>>> {
+    let plan = Budget::new(platform, limits.structure).plan(network, fan_in)?;
+    let mut cores: Vec<Range<usize>> = Vec::new();
+    for (i, neuron) in fan_in.neurons.iter().enumerate() {
+        if u64::from(neuron.index) % plan[neuron.population as usize] == 0 {
+            cores.push(i..i);
+        }
+        cores.last_mut()?.end = i + 1;
+    }
+    crowded(fan_in, &cores, platform, limits).is_empty().then_some(cores)
 }
 
 /// Fills one core after the other; `breaks` are neurons that must open a core.

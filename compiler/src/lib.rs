@@ -77,6 +77,7 @@ fn info(network: &Network, file: &[u8]) -> NetworkInfo {
         membrane_bits: network.membrane_bits,
         group: network.binning().group,
         classes: network.classes.clone(),
+        zero_weights: network.projections.iter().flat_map(|p| &p.synapses).filter(|s| s.weight == 0).count() as u64,
         populations: network
             .populations
             .iter()

@@ -85,7 +85,7 @@ pub fn check(network: &Network, platform: &Platform, structure: Structure) -> Ve
     if let Some(i) = network.integrator() {
         // |v| <= 2^(bits - 1), summed over all steps.
         let worst = u128::from(network.steps) << (bits - 1);
-        let needed = u64::from(128 - worst.leading_zeros()) + 1;
+        let needed = u64::from(128 - (worst - 1).leading_zeros()) + 1;
         if needed > core.score_bits.into() {
             broken("core.score_bits", format!("a score of `{}` over {} steps", network.populations[i].name, network.steps), needed, core.score_bits.into(), "run fewer steps, or choose a narrower membrane");
         }

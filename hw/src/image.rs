@@ -45,6 +45,8 @@ pub struct NetworkInfo {
     pub classes: Vec<String>,
     /// Populations, in the network's order.
     pub populations: Vec<PopulationInfo>,
+    /// Synapses of weight 0, which no core holds.
+    pub zero_weights: u64,
 }
 
 /// A population.

@@ -311,7 +311,8 @@ impl Platform {
         range("core.score_bits", c.score_bits.into(), 8, 64);
         range("core.membrane_bits_min", c.membrane_bits_min.into(), 2, c.membrane_bits_max.into());
         range("core.membrane_bits_max", c.membrane_bits_max.into(), 2, 32);
-        range("core.synapse_bits", c.synapse_bits, 64, 1 << 36);
+        // An axon row holds two addresses and a shift in 64 bits.
+        range("core.synapse_bits", c.synapse_bits, 64, 1 << 32);
         range("ring_buffer.slots", r.slots.into(), 2, 64);
         range("ring_buffer.accumulators", r.accumulators.into(), 2, 1 << 24);
         range("ring_buffer.accumulator_bits", r.accumulator_bits.into(), 8, 48);

@@ -1,2 +1,53 @@
 //! Command line of the model: evaluate, encode, train.
-fn main() {}
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Networks with synaptic delays: golden model, ear model, trainer.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Exit status: 0 done, 2 wrong use or bad input, 130 interrupted.")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a network on recorded spikes with the golden model
+    Evaluate(model::evaluate::EvaluateArgs),
+    /// Turn recorded speech into spikes with the inner-ear model
+    #[cfg(feature = "audio")]
+    Encode(model::ear::EncodeArgs),
+    /// Train a network with delays and quantise it
+    #[cfg(feature = "train")]
+    Train(model::train::TrainArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Evaluate(args) => model::evaluate::evaluate(&args).map(drop),
+        #[cfg(feature = "audio")]
+        Command::Encode(args) => model::ear::encode(&args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => model::train::train(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            let interrupted = error.downcast_ref::<model::evaluate::Interrupted>().is_some();
+            ExitCode::from(if interrupted { 130 } else { 2 })
+        }
+    }
+}
+
+/// Prints an error with its causes, each said once.
+fn report(error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("error: {text}");
+}

@@ -12,8 +12,19 @@ fn main() -> ExitCode {
     match run::run(&args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            print_error(&error);
             ExitCode::from(if run::is_interrupt(&error) { 130 } else { run::status(&error) })
         }
     }
+}
+
+/// Prints an error with its causes, each said once.
+fn print_error(error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("error: {text}");
 }

@@ -3,3 +3,4 @@
 //! What the tests share: golden vectors, platforms, random networks.
 
 pub mod golden;
+pub mod random;

@@ -3,13 +3,16 @@
 //! What happens in a step is collected, put in the order of its cycles at the barrier, and written;
 //! memory is bounded by the busiest step.
 
+mod signals;
+
 use crate::error::Error;
 use crate::mesh::{Flit, LINK, Port};
 use crate::probe::{Phase, Probe, SynapticOperation};
 use crate::program::Program;
 use hw::layout::{QueueEvent, Widths, bits_for};
 use hw::platform::Structure;
-use rtl::wave::{Layout, ScopeId, SignalId, Writer};
+use rtl::wave::{Layout, SignalId, Writer};
+use signals::{ChipSignals, CoreSignals, Declare, RouterSignals, Signal};
 use std::fs::File;
 use std::io::BufWriter;
 use std::ops::Range;
@@ -22,59 +25,6 @@ pub struct Selection {
     pub steps: Option<Range<u32>>,
     /// Scopes or signals to write, as globs on their path (`chip.core_0_0.*`); all where empty.
     pub scopes: Vec<glob::Pattern>,
-}
-
-/// States of a core's controller, by [`Phase`].
-const STATES: [&str; 4] = ["IDLE", "DELIVER", "UPDATE", "ACCEPT"];
-
-/// A signal that may have been left out.
-type Signal = Option<SignalId>;
-
-#[derive(Debug, Default)]
-struct CoreSignals {
-    state: Signal,
-    head: Signal,
-    in_valid: Signal,
-    in_axon: Signal,
-    in_level: Signal,
-    out_valid: Signal,
-    out_flit: Signal,
-    synapse_read: Signal,
-    synapse_address: Signal,
-    accumulator_write: Signal,
-    accumulator_neuron: Signal,
-    accumulator_slot: Signal,
-    accumulator_data: Signal,
-    weight: Signal,
-    soma_write: Signal,
-    soma_neuron: Signal,
-    soma_membrane: Signal,
-    soma_spike: Signal,
-    queue: Option<QueueSignals>,
-}
-
-#[derive(Debug, Default)]
-struct QueueSignals {
-    selected: Signal,
-    read: Signal,
-    read_pointer: Signal,
-    read_level: Signal,
-    read_axon: Signal,
-    read_age: Signal,
-    read_offset: Signal,
-    write: Signal,
-    write_pointer: Signal,
-    write_axon: Signal,
-    write_age: Signal,
-    write_offset: Signal,
-}
-
-#[derive(Debug, Default)]
-struct RouterSignals {
-    in_level: [Signal; 5],
-    out_valid: [Signal; 5],
-    out_flit: [Signal; 5],
-    credits: [Signal; 5],
 }
 
 /// One change: absolute, or relative to what a counter holds.
@@ -127,42 +77,6 @@ pub struct Waves {
     /// Events written to each core's queue in this step.
     written: Vec<i64>,
     swapped: bool,
-}
-
-#[derive(Debug, Default)]
-struct ChipSignals {
-    clk: Signal,
-    step: Signal,
-    start: Signal,
-    quiet: Signal,
-}
-
-struct Declare<'a> {
-    layout: Layout,
-    patterns: &'a [glob::Pattern],
-}
-
-impl Declare<'_> {
-    fn scope(&mut self, parent: Option<ScopeId>, name: &str) -> ScopeId {
-        self.layout.scope(parent, name)
-    }
-
-    fn wanted(&self, scope: ScopeId, name: &str) -> bool {
-        let path = format!("{}.{name}", self.layout.scope_path(scope));
-        self.patterns.is_empty()
-            || self.patterns.iter().any(|p| {
-                // A pattern that names a scope takes all below it.
-                path.match_indices('.').map(|(i, _)| &path[..i]).chain([&path[..]]).any(|s| p.matches(s))
-            })
-    }
-
-    fn signal(&mut self, scope: ScopeId, name: &str, bits: u32) -> Signal {
-        self.wanted(scope, name).then(|| self.layout.signal(scope, name, bits))
-    }
-
-    fn state(&mut self, scope: ScopeId, name: &str) -> Signal {
-        self.wanted(scope, name).then(|| self.layout.state(scope, name, &STATES))
-    }
 }
 
 impl Waves {
@@ -378,61 +292,6 @@ impl Waves {
         changes.extend(rest);
         self.changes = changes;
         self.start = until;
-    }
-}
-
-impl CoreSignals {
-    fn declare(d: &mut Declare<'_>, core: ScopeId, program: &Program, widths: &Widths) -> Self {
-        let platform = &program.platform;
-        let accumulator_bits = platform.accumulator(program.structure).0.into();
-        let ring = program.structure == Structure::RingBuffer;
-        let slot_bits = bits_for(program.depth.into());
-        let sub = |d: &mut Declare<'_>, name: &str| d.scope(Some(core), name);
-        let mut s = Self { state: d.state(core, "state"), ..Self::default() };
-        let scope = sub(d, "input");
-        s.in_valid = d.signal(scope, "taken", 1);
-        s.in_axon = d.signal(scope, "axon", widths.axon);
-        s.in_level = d.signal(scope, "level", bits_for(u64::from(platform.mesh.core_buffer) + 1));
-        if ring {
-            let scope = sub(d, "ring");
-            s.head = d.signal(scope, "head", slot_bits);
-            s.accumulator_slot = d.signal(scope, "slot", slot_bits);
-        }
-        let scope = sub(d, "synapse");
-        s.synapse_read = d.signal(scope, "read", 1);
-        s.synapse_address = d.signal(scope, "address", widths.synapse_address);
-        let scope = sub(d, "accumulator");
-        s.accumulator_write = d.signal(scope, "write", 1);
-        s.accumulator_neuron = d.signal(scope, "neuron", widths.neuron);
-        s.weight = d.signal(scope, "weight", accumulator_bits);
-        s.accumulator_data = d.signal(scope, "data", accumulator_bits);
-        let scope = sub(d, "soma");
-        s.soma_write = d.signal(scope, "write", 1);
-        s.soma_neuron = d.signal(scope, "neuron", widths.neuron);
-        s.soma_membrane = d.signal(scope, "membrane", platform.core.membrane_bits_max.into());
-        s.soma_spike = d.signal(scope, "spike", 1);
-        if !ring {
-            let scope = sub(d, "queue");
-            let pointer = bits_for(platform.shared_queue.depth.into());
-            s.queue = Some(QueueSignals {
-                selected: d.signal(scope, "selected", 1),
-                read: d.signal(scope, "read", 1),
-                read_pointer: d.signal(scope, "read_pointer", pointer),
-                read_level: d.signal(scope, "read_level", pointer + 1),
-                read_axon: d.signal(scope, "read_axon", widths.axon),
-                read_age: d.signal(scope, "read_age", widths.delay),
-                read_offset: d.signal(scope, "read_offset", widths.list),
-                write: d.signal(scope, "write", 1),
-                write_pointer: d.signal(scope, "write_pointer", pointer + 1),
-                write_axon: d.signal(scope, "write_axon", widths.axon),
-                write_age: d.signal(scope, "write_age", widths.delay),
-                write_offset: d.signal(scope, "write_offset", widths.list),
-            });
-        }
-        let scope = sub(d, "output");
-        s.out_valid = d.signal(scope, "valid", 1);
-        s.out_flit = d.signal(scope, "flit", widths.flit());
-        s
     }
 }
 

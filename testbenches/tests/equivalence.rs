@@ -1,0 +1,156 @@
+//! Golden model and simulator agree on any network, however it is cut, on both structures.
+
+use hw::image::Image;
+use hw::platform::Structure;
+use hw::Platform;
+use model::network::Network;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use sim::{Options, Outcome, Simulator};
+use spikes::Binned;
+use testbenches::random;
+
+/// Runs a network that fits; `None` where it does not.
+fn simulate(network: &Network, input: &Binned, platform: &Platform, structure: Structure) -> Option<Outcome> {
+    let image = compiler::image(network, b"", platform, structure).ok()?;
+    let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+    Some(simulator.run(input).expect("runs"))
+}
+
+fn agree(network: &Network, input: &Binned, platform: &Platform) -> Result<bool, TestCaseError> {
+    network.validate().map_err(|e| TestCaseError::fail(e.to_string()))?;
+    let golden = model::golden::run(network, input);
+    let expected: Vec<_> = golden.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+    let mut ran = false;
+    for structure in Structure::ALL {
+        let Some(outcome) = simulate(network, input, platform, structure) else { continue };
+        ran = true;
+        prop_assert_eq!(&outcome.overflows, &[]);
+        let found: Vec<_> = outcome.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+        prop_assert_eq!(&found, &expected, "spikes on {}", structure);
+        prop_assert_eq!(&outcome.scores, &golden.scores, "scores on {}", structure);
+        prop_assert_eq!(outcome.prediction, golden.prediction);
+    }
+    Ok(ran)
+}
+
+fn run(cases: u32, rng: TestRng) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let ran = std::cell::Cell::new(0u32);
+    TestRunner::new_with_rng(config, rng)
+        .run(&random::case(), |(network, input, platform)| {
+            ran.set(ran.get() + u32::from(agree(&network, &input, &platform)?));
+            Ok(())
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert!(ran.get() > cases / 2, "only {} of {cases} networks fitted their platform", ran.get());
+}
+
+#[test]
+fn golden_and_simulator_agree_for_a_fixed_seed() {
+    run(300, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+}
+
+#[test]
+fn golden_and_simulator_agree_for_a_fresh_seed() {
+    let seed = std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |d| d.as_nanos() as u64)
+    });
+    println!("DELAYLINE_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    run(100, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+}
+
+/// Every neuron of one recurrent population fires in every step, to every other, on every core.
+fn all_to_all(size: u32, steps: u32) -> (Network, Binned) {
+    use model::network::{Kind, Population, Projection, Reset, Synapse};
+    let pairs = |weight: i8| {
+        (0..size)
+            .flat_map(|pre| (0..size).map(move |post| Synapse { pre, post, delay: 1, weight }))
+            .collect()
+    };
+    let lif = |threshold: i32| Kind::Lif {
+        reset: Reset::Zero,
+        decay: vec![0; size as usize],
+        threshold: vec![threshold; size as usize],
+    };
+    let network = Network {
+        name: "all to all".into(),
+        step_ms: 1.0,
+        steps,
+        membrane_bits: 24,
+        classes: Vec::new(),
+        populations: vec![
+            Population { name: "input".into(), kind: Kind::Input { group: 1 }, size },
+            Population { name: "all".into(), kind: lif(1), size },
+        ],
+        projections: vec![
+            Projection { name: "in".into(), source: 0, target: 1, weight_shift: 0, synapses: pairs(1) },
+            Projection { name: "loop".into(), source: 1, target: 1, weight_shift: 0, synapses: pairs(1) },
+        ],
+    };
+    let input = Binned::from_pairs((0..size).map(|c| (0, c)).collect(), steps);
+    (network, input)
+}
+
+fn crowded() -> Platform {
+    let mut platform = Platform::load("loihi").expect("preset");
+    (platform.mesh.width, platform.mesh.height) = (4, 4);
+    (platform.mesh.router_buffer, platform.mesh.core_buffer) = (1, 1);
+    (platform.core.neurons, platform.core.readouts) = (4, 4);
+    platform.mesh.injectors.truncate(1);
+    platform
+}
+
+#[test]
+fn all_to_all_traffic_through_buffers_one_deep_ends() {
+    let (network, input) = all_to_all(64, 6);
+    let golden = model::golden::run(&network, &input);
+    assert_eq!(golden.spikes.len(), 5 * 64, "every neuron fires in every step but the first");
+    assert!(agree(&network, &input, &crowded()).expect("agrees"));
+}
+
+#[test]
+fn cycles_fall_with_deeper_buffers_and_more_ports() {
+    let (network, input) = all_to_all(64, 6);
+    let cycles = |platform: &Platform| {
+        simulate(&network, &input, platform, Structure::RingBuffer).expect("fits").cycles
+    };
+    let shallow = crowded();
+    let mut deep = shallow.clone();
+    (deep.mesh.router_buffer, deep.mesh.core_buffer) = (4, 4);
+    assert!(cycles(&deep) < cycles(&shallow));
+    let mut ported = shallow.clone();
+    let mut slow = shallow.clone();
+    ported.mesh.injectors.push(hw::platform::Injector { x: 3, y: 3, side: hw::platform::Side::East });
+    assert!(cycles(&ported) < cycles(&shallow));
+    slow.ring_buffer.accumulator_ports = hw::platform::Ports::OneRw;
+    assert!(cycles(&slow) > cycles(&shallow));
+}
+
+#[test]
+fn a_queue_that_is_too_short_is_reported_with_the_depth_that_suffices() {
+    let (network, input) = all_to_all(16, 4);
+    let mut platform = crowded();
+    platform.shared_queue.depth = 15;
+    let overflow = |platform: &Platform| {
+        simulate(&network, &input, platform, Structure::SharedQueue).expect("fits").overflows
+    };
+    let found = overflow(&platform);
+    // Every core gets all 16 inputs in step 0.
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|o| (o.step, o.depth, o.needed) == (0, 15, 16)), "{found:?}");
+    platform.shared_queue.depth = 16;
+    assert_eq!(overflow(&platform), []);
+}
+
+#[test]
+fn results_do_not_depend_on_how_an_image_was_read() {
+    let (network, _) = all_to_all(8, 3);
+    let image = compiler::image(&network, b"", &crowded(), Structure::RingBuffer).expect("fits");
+    let bytes = image.to_bytes();
+    assert_eq!(Image::from_bytes(&bytes).expect("reads"), image);
+    assert_eq!(Image::from_bytes(&bytes).expect("reads").to_bytes(), bytes);
+}

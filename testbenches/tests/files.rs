@@ -1,0 +1,106 @@
+//! Damaged files give errors, never panics; whole ones come back as they were.
+
+use hw::image::Image;
+use hw::{Platform, Structure};
+use model::network::Network;
+use proptest::prelude::*;
+use spikes::SpikeFile;
+use std::path::Path;
+use testbenches::golden::Vector;
+use testbenches::random;
+
+fn image() -> Vec<u8> {
+    let vector = Vector::load("basic");
+    let platform = Platform::load("loihi").expect("preset");
+    let mut image = compiler::image(&vector.network, &vector.file, &platform, Structure::RingBuffer).expect("fits");
+    image.stimulus = Some(vector.input.to_npz(Path::new("basic.npz")).expect("packs"));
+    image.to_bytes()
+}
+
+#[test]
+fn every_flipped_byte_of_an_image_is_refused() {
+    let bytes = image();
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        assert!(Image::from_bytes(&damaged).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn every_cut_image_is_refused() {
+    let bytes = image();
+    for length in 0..bytes.len() {
+        assert!(Image::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
+    }
+}
+
+/// A damaged image whose check sum was made right again must still never panic.
+#[test]
+fn an_image_that_lies_never_panics() {
+    let bytes = image();
+    let end = bytes.len() - 4;
+    for at in (0..end).step_by(3) {
+        let mut lying = bytes.clone();
+        lying[at] ^= 1 << (at % 7);
+        let sum = crc32fast::hash(&lying[..end]).to_le_bytes();
+        lying[end..].copy_from_slice(&sum);
+        if let Ok(image) = Image::from_bytes(&lying) {
+            for build in &image.builds {
+                let options = sim::Options::default();
+                assert!(sim::Simulator::new(&image, build.structure, options).is_ok());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn networks_come_back_as_they_were(network in random::network()) {
+        let bytes = network.to_bytes().expect("writes");
+        let back = Network::from_bytes(&bytes, Path::new("n")).expect("reads");
+        prop_assert_eq!(&back, &network);
+        prop_assert_eq!(back.to_bytes().expect("writes"), bytes);
+    }
+
+    #[test]
+    fn damaged_networks_never_panic(network in random::network(), at in any::<prop::sample::Index>(), bit in 0..8u8, cut in any::<bool>()) {
+        let mut bytes = network.to_bytes().expect("writes");
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+            prop_assert!(Network::from_bytes(&bytes, Path::new("n")).is_err());
+        } else {
+            bytes[at] ^= 1 << bit;
+            let _ = Network::from_bytes(&bytes, Path::new("n"));
+        }
+    }
+
+    #[test]
+    fn spike_files_come_back_as_they_were(samples in prop::collection::vec((prop::collection::vec((0f32..2.0, any::<u16>()), 0..30), prop::option::of(0..20u32)), 0..6)) {
+        let mut file = SpikeFile { offsets: vec![0], ..SpikeFile::default() };
+        for (spikes, label) in &samples {
+            let (times, units): (Vec<f32>, Vec<u16>) = spikes.iter().copied().unzip();
+            file.push(&times, &units, *label);
+        }
+        let bytes = file.to_npz(Path::new("s")).expect("writes");
+        let back = SpikeFile::from_bytes(&bytes, Path::new("s")).expect("reads");
+        prop_assert_eq!(&back, &file);
+        prop_assert_eq!(back.to_npz(Path::new("s")).expect("writes"), bytes);
+    }
+
+    #[test]
+    fn damaged_spike_files_never_panic(at in any::<prop::sample::Index>(), bit in 0..8u8, cut in any::<bool>()) {
+        let vector = Vector::load("edges");
+        let mut bytes = vector.input.to_npz(Path::new("s")).expect("writes");
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= 1 << bit;
+        }
+        let _ = SpikeFile::from_bytes(&bytes, Path::new("s"));
+    }
+}
