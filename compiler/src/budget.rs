@@ -253,9 +253,11 @@ impl Budget {
         let accumulator = 1u128 << (chip.accumulator_bits - 1);
         let score = 1u128 << (chip.score_bits - 1);
         (chip.membrane_bits_min..=chip.membrane_bits_max).contains(&network.membrane_bits)
-            && (network.integrator().is_none() || u128::from(network.steps) << (network.membrane_bits - 1) <= score)
+            && (network.integrator().is_none()
+                || u128::from(network.steps) << (network.membrane_bits - 1) <= score)
             && fan_in.neurons.iter().all(|n| {
-                let sum: u128 = n.incoming.iter().map(|i| u128::from(i.weight.unsigned_abs()) << i.source.shift).sum();
+                let sum: u128 =
+                    n.incoming.iter().map(|i| u128::from(i.weight.unsigned_abs()) << i.source.shift).sum();
                 sum < accumulator
             })
     }
@@ -268,12 +270,15 @@ impl Budget {
         let input = network.input();
         let slots = cost.accumulators.of(fan_in.longest_delay);
         // Where all of a population's sources fit in one core, they limit no cut.
-        let shared = |available: u64, all: u64, each: u64| if all <= available { u64::MAX } else { most(available, each) };
+        let shared = |available: u64, all: u64, each: u64| {
+            if all <= available { u64::MAX } else { most(available, each) }
+        };
         let mut n: Vec<u64> = demands
             .iter()
             .map(|d| {
                 let readouts = if d.integrator { core.readouts } else { u64::MAX };
-                let axons = shared(core.input_axons, d.sources * cost.input_axons, d.sources_each * cost.input_axons);
+                let axons =
+                    shared(core.input_axons, d.sources * cost.input_axons, d.sources_each * cost.input_axons);
                 let lists = core.axon_synapses.map_or(u64::MAX, |most| shared(most, d.list, d.list_each));
                 [
                     d.size,
@@ -295,7 +300,8 @@ impl Budget {
             if (0..n.len()).any(|p| placed(p) && n[p] == 0) {
                 return None;
             }
-            let k: Vec<u64> = demands.iter().zip(&n).map(|(d, &n)| if n == 0 { 0 } else { d.size.div_ceil(n) }).collect();
+            let k: Vec<u64> =
+                demands.iter().zip(&n).map(|(d, &n)| if n == 0 { 0 } else { d.size.div_ceil(n) }).collect();
             if k.iter().sum::<u64>() > self.chip.cores {
                 return None;
             }

@@ -7,7 +7,11 @@ use std::path::PathBuf;
 
 /// Places a network on a platform and writes an image for the simulator.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = "\
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Examples:
   compiler shd.safetensors --platform loihi --output shd.bin
   compiler shd.safetensors --platform chip.toml --delays shared-queue --output shd.bin --hex memories
@@ -16,7 +20,8 @@ Examples:
   compiler check shd.safetensors --platform seneca
   compiler budget --platform loihi > loihi-budget.toml
 
-Exit status: 0 done, 1 the network does not fit, 2 wrong use or bad input.")]
+Exit status: 0 done, 1 the network does not fit, 2 wrong use or bad input."
+)]
 pub struct Cli {
     /// Something other than compiling
     #[command(subcommand)]
@@ -69,9 +74,12 @@ pub struct On {
 pub struct Compile {
     /// Network file (.safetensors)
     pub network: PathBuf,
-    /// Where it shall run
-    #[command(flatten)]
-    pub on: On,
+    /// Platform: a preset or a TOML file
+    #[arg(long, value_name = "loihi|seneca|FILE.toml")]
+    pub platform: String,
+    /// Delay structure that runs unless told otherwise [default: the platform's own]
+    #[arg(long, value_name = "ring-buffer|shared-queue")]
+    pub delays: Option<Structure>,
     /// Image to write
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,

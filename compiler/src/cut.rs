@@ -120,7 +120,12 @@ pub fn cut(
 const ROUNDS: usize = 64;
 
 /// Cores filled in order, whatever the population; those whose routes are too many are halved.
-fn mixed(network: &Network, fan_in: &FanIn, platform: &Platform, limits: Limits) -> Result<Vec<Range<usize>>, Vec<Violation>> {
+fn mixed(
+    network: &Network,
+    fan_in: &FanIn,
+    platform: &Platform,
+    limits: Limits,
+) -> Result<Vec<Range<usize>>, Vec<Violation>> {
     let mut breaks = BTreeSet::new();
     let mut first_refusal = None;
     for _ in 0..ROUNDS {
@@ -149,7 +154,12 @@ fn mixed(network: &Network, fan_in: &FanIn, platform: &Platform, limits: Limits)
 }
 
 /// Each population cut for itself, as [`Budget::plan`] has it: what is within budget fits.
-fn by_population(network: &Network, fan_in: &FanIn, platform: &Platform, limits: Limits) -> Option<Vec<Range<usize>>> {
+fn by_population(
+    network: &Network,
+    fan_in: &FanIn,
+    platform: &Platform,
+    limits: Limits,
+) -> Option<Vec<Range<usize>>> {
     let plan = Budget::new(platform, limits.structure).plan(network, fan_in)?;
     let mut cores: Vec<Range<usize>> = Vec::new();
     for (i, neuron) in fan_in.neurons.iter().enumerate() {
@@ -246,7 +256,9 @@ fn crowded(
     let home: HashMap<(u32, u32), usize> = cores
         .iter()
         .enumerate()
-        .flat_map(|(c, range)| fan_in.neurons[range.clone()].iter().map(move |n| ((n.population, n.index), c)))
+        .flat_map(|(c, range)| {
+            fan_in.neurons[range.clone()].iter().map(move |n| ((n.population, n.index), c))
+        })
         .collect();
     let mut entries = vec![0u64; cores.len()];
     for range in cores {

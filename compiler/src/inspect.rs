@@ -59,11 +59,19 @@ fn memories(out: &mut String, image: &Image, build: &Build, cores: bool) -> std:
     let uses: Vec<_> = build.cores.iter().map(|c| c.memory_use(&image.platform, build)).collect();
     let targets: usize = build.inputs.iter().map(Vec::len).sum();
     writeln!(out, "  {targets} targets of {} input channels", build.inputs.len())?;
-    writeln!(out, "  {:<16} {:>5} {:>10} {:>10} {:>6}  {:>12}  core", "memory", "bits", "most used", "words", "full", "all cores")?;
-    let Some(first) = uses.first() else { return Ok(()) };
+    writeln!(
+        out,
+        "  {:<16} {:>5} {:>10} {:>10} {:>6}  {:>12}  core",
+        "memory", "bits", "most used", "words", "full", "all cores"
+    )?;
+    let Some(first) = uses.first() else {
+        return Ok(());
+    };
     for (i, memory) in first.iter().enumerate() {
         let total: u64 = uses.iter().map(|u| u[i].used).sum();
-        let Some((core, used)) = uses.iter().map(|u| u[i].used).enumerate().max_by_key(|(c, n)| (*n, usize::MAX - c)) else {
+        let Some((core, used)) =
+            uses.iter().map(|u| u[i].used).enumerate().max_by_key(|(c, n)| (*n, usize::MAX - c))
+        else {
             continue;
         };
         let (x, y) = (build.cores[core].x, build.cores[core].y);

@@ -25,7 +25,11 @@ use sha2::{Digest, Sha256};
 ///
 /// # Errors
 /// Every limit that it breaks, with core, memory, needed and available.
-pub fn compile(network: &Network, platform: &Platform, structure: Structure) -> Result<Build, Vec<Violation>> {
+pub fn compile(
+    network: &Network,
+    platform: &Platform,
+    structure: Structure,
+) -> Result<Build, Vec<Violation>> {
     let violations = limits::check(network, platform, structure);
     if !violations.is_empty() {
         return Err(violations);
@@ -43,7 +47,12 @@ pub fn compile(network: &Network, platform: &Platform, structure: Structure) -> 
 ///
 /// # Errors
 /// Every limit that the network breaks on the primary structure.
-pub fn image(network: &Network, file: &[u8], platform: &Platform, primary: Structure) -> Result<Image, Vec<Violation>> {
+pub fn image(
+    network: &Network,
+    file: &[u8],
+    platform: &Platform,
+    primary: Structure,
+) -> Result<Image, Vec<Violation>> {
     let (mut builds, mut refused) = (Vec::new(), Vec::new());
     for structure in Structure::ALL {
         match compile(network, platform, structure) {
@@ -77,7 +86,8 @@ fn info(network: &Network, file: &[u8]) -> NetworkInfo {
         membrane_bits: network.membrane_bits,
         group: network.binning().group,
         classes: network.classes.clone(),
-        zero_weights: network.projections.iter().flat_map(|p| &p.synapses).filter(|s| s.weight == 0).count() as u64,
+        zero_weights: network.projections.iter().flat_map(|p| &p.synapses).filter(|s| s.weight == 0).count()
+            as u64,
         populations: network
             .populations
             .iter()

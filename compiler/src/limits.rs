@@ -70,24 +70,49 @@ pub fn check(network: &Network, platform: &Platform, structure: Structure) -> Ve
             && u64::from(s.delay) > longest
         {
             let extra = u64::from(structure == Structure::RingBuffer);
-            let subject = format!("projection `{}`, synapse {} to {} of delay {}", p.name, s.pre, s.post, s.delay);
-            broken(delay_field, subject, u64::from(s.delay) + extra, longest + extra, "train with shorter delays, or with longer steps");
+            let subject =
+                format!("projection `{}`, synapse {} to {} of delay {}", p.name, s.pre, s.post, s.delay);
+            broken(
+                delay_field,
+                subject,
+                u64::from(s.delay) + extra,
+                longest + extra,
+                "train with shorter delays, or with longer steps",
+            );
         }
     }
     let core = &platform.core;
     let bits = u64::from(network.membrane_bits);
     if bits > core.membrane_bits_max.into() {
-        broken("core.membrane_bits_max", "membrane_bits".into(), bits, core.membrane_bits_max.into(), "the core cannot saturate at that width; choose a narrower membrane");
+        broken(
+            "core.membrane_bits_max",
+            "membrane_bits".into(),
+            bits,
+            core.membrane_bits_max.into(),
+            "the core cannot saturate at that width; choose a narrower membrane",
+        );
     }
     if bits < core.membrane_bits_min.into() {
-        broken("core.membrane_bits_min", "membrane_bits".into(), bits, core.membrane_bits_min.into(), "the core cannot saturate at that width; choose a wider membrane");
+        broken(
+            "core.membrane_bits_min",
+            "membrane_bits".into(),
+            bits,
+            core.membrane_bits_min.into(),
+            "the core cannot saturate at that width; choose a wider membrane",
+        );
     }
     if let Some(i) = network.integrator() {
         // |v| <= 2^(bits - 1), summed over all steps.
         let worst = u128::from(network.steps) << (bits - 1);
         let needed = u64::from(128 - (worst - 1).leading_zeros()) + 1;
         if needed > core.score_bits.into() {
-            broken("core.score_bits", format!("a score of `{}` over {} steps", network.populations[i].name, network.steps), needed, core.score_bits.into(), "run fewer steps, or choose a narrower membrane");
+            broken(
+                "core.score_bits",
+                format!("a score of `{}` over {} steps", network.populations[i].name, network.steps),
+                needed,
+                core.score_bits.into(),
+                "run fewer steps, or choose a narrower membrane",
+            );
         }
     }
     let (accumulator_bits, _) = platform.accumulator(structure);
@@ -101,14 +126,22 @@ pub fn check(network: &Network, platform: &Platform, structure: Structure) -> Ve
         if matches!(p.kind, Kind::Input { .. }) {
             continue;
         }
-        let Some((n, worst)) = sums.iter().enumerate().max_by_key(|(_, s)| **s) else { continue };
+        let Some((n, worst)) = sums.iter().enumerate().max_by_key(|(_, s)| **s) else {
+            continue;
+        };
         let needed = u64::from(64 - worst.leading_zeros()) + 1;
         if needed > accumulator_bits.into() {
             let field = match structure {
                 Structure::RingBuffer => "ring_buffer.accumulator_bits",
                 Structure::SharedQueue => "shared_queue.accumulator_bits",
             };
-            broken(field, format!("neuron {n} of `{}`, whose weights may all arrive at once,", p.name), needed, accumulator_bits.into(), "use smaller weights or shifts, or fewer synapses a neuron");
+            broken(
+                field,
+                format!("neuron {n} of `{}`, whose weights may all arrive at once,", p.name),
+                needed,
+                accumulator_bits.into(),
+                "use smaller weights or shifts, or fewer synapses a neuron",
+            );
         }
     }
     out

@@ -20,23 +20,25 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         (Some(Command::Check { network, on }), _) => check(&network, &on),
         (Some(Command::Budget { on }), _) => {
-            let (platform, structure) = load(&on)?;
+            let (platform, structure) = load(&on.platform, on.delays)?;
             print(&Budget::new(&platform, structure).to_toml()?)?;
             Ok(ExitCode::SUCCESS)
         }
         (None, Some(args)) => compile(&args),
-        (None, None) => anyhow::bail!("name a network and --platform and --output, or a command; see --help"),
+        (None, None) => {
+            anyhow::bail!("name a network and --platform and --output, or a command; see --help")
+        }
     }
 }
 
-fn load(on: &On) -> Result<(Platform, Structure)> {
-    let platform = Platform::load(&on.platform)?;
-    let structure = on.delays.unwrap_or(platform.delays);
+fn load(platform: &str, delays: Option<Structure>) -> Result<(Platform, Structure)> {
+    let platform = Platform::load(platform)?;
+    let structure = delays.unwrap_or(platform.delays);
     Ok((platform, structure))
 }
 
 fn check(network: &Path, on: &On) -> Result<ExitCode> {
-    let (platform, structure) = load(on)?;
+    let (platform, structure) = load(&on.platform, on.delays)?;
     let network = Network::read(network)?;
     let violations = compiler::compile(&network, &platform, structure).err().unwrap_or_default();
     let fits = violations.is_empty();
@@ -52,7 +54,7 @@ fn check(network: &Path, on: &On) -> Result<ExitCode> {
 }
 
 fn compile(args: &Compile) -> Result<ExitCode> {
-    let (platform, structure) = load(&args.on)?;
+    let (platform, structure) = load(&args.platform, args.delays)?;
     // One reading, so that the digest is that of the network compiled.
     let file = std::fs::read(&args.network).with_context(|| args.network.display().to_string())?;
     let network = Network::from_bytes(&file, &args.network)?;
@@ -66,8 +68,15 @@ fn compile(args: &Compile) -> Result<ExitCode> {
         hex::write(&image, build, folder)?;
     }
     image.write(&args.output)?;
-    let builds: Vec<_> = image.builds.iter().map(|b| format!("{} cores as {}", b.cores.len(), b.structure)).collect();
-    print(&format!("{}: `{}` on {}: {}\n", args.output.display(), network.name, platform.name, builds.join(", ")))?;
+    let builds: Vec<_> =
+        image.builds.iter().map(|b| format!("{} cores as {}", b.cores.len(), b.structure)).collect();
+    print(&format!(
+        "{}: `{}` on {}: {}\n",
+        args.output.display(),
+        network.name,
+        platform.name,
+        builds.join(", ")
+    ))?;
     for refused in &image.refused {
         eprintln!("note: not as {}: {}", refused.structure, refused.reason);
     }

@@ -36,9 +36,8 @@ pub fn build(
         }
     }
     let input = network.input();
-    let targets_of = |population: u32, neuron: u32| {
-        targets.get(&(population, neuron)).map_or(&[][..], Vec::as_slice)
-    };
+    let targets_of =
+        |population: u32, neuron: u32| targets.get(&(population, neuron)).map_or(&[][..], Vec::as_slice);
     Build {
         structure,
         depth,
@@ -51,7 +50,11 @@ pub fn build(
                 for neuron in neurons {
                     match segments.last_mut() {
                         Some(s) if s.population == neuron.population => s.count += 1,
-                        _ => segments.push(Segment { population: neuron.population, first: neuron.index, count: 1 }),
+                        _ => segments.push(Segment {
+                            population: neuron.population,
+                            first: neuron.index,
+                            count: 1,
+                        }),
                     }
                     let found = parameters_of(network, neuron.population, neuron.index);
                     parameters.push(widths.pack_parameters(found));

@@ -17,7 +17,10 @@ fn text(bytes: &[u8]) -> String {
 fn compile_inspect_check_and_budget_agree() {
     let folder = tempfile::tempdir().expect("folder");
     common::network().write(&folder.path().join("net.safetensors")).expect("written");
-    let out = compiler(folder.path(), &["net.safetensors", "--platform", "seneca", "--output", "net.bin", "--hex", "hex"]);
+    let out = compiler(
+        folder.path(),
+        &["net.safetensors", "--platform", "seneca", "--output", "net.bin", "--hex", "hex"],
+    );
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let image = hw::Image::read(&folder.path().join("net.bin")).expect("image");
     assert_eq!(image.primary, hw::Structure::SharedQueue);
@@ -41,7 +44,10 @@ fn what_does_not_fit_is_status_1_and_writes_nothing() {
     let mut network = common::network();
     network.projections[0].synapses[0].delay = 64;
     network.write(&folder.path().join("net.safetensors")).expect("written");
-    let out = compiler(folder.path(), &["net.safetensors", "--platform", "loihi", "--output", "net.bin", "--hex", "hex"]);
+    let out = compiler(
+        folder.path(),
+        &["net.safetensors", "--platform", "loihi", "--output", "net.bin", "--hex", "hex"],
+    );
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("ring_buffer.slots"), "{}", text(&out.stderr));
     let out = compiler(folder.path(), &["check", "net.safetensors", "--platform", "loihi"]);
@@ -54,7 +60,8 @@ fn what_does_not_fit_is_status_1_and_writes_nothing() {
 #[test]
 fn bad_input_and_wrong_use_are_status_2() {
     let folder = tempfile::tempdir().expect("folder");
-    std::fs::write(folder.path().join("bad.bin"), b"DLYIMAGE but not one, and long enough to hold a header").expect("written");
+    std::fs::write(folder.path().join("bad.bin"), b"DLYIMAGE but not one, and long enough to hold a header")
+        .expect("written");
     let cases: [&[&str]; 6] = [
         &[],
         &["missing.safetensors", "--platform", "loihi", "--output", "x.bin"],
@@ -80,9 +87,23 @@ fn stimulus_is_cut_to_its_samples_and_kept_in_the_image() {
         spikes.push(&[0.001, 0.002], &[i, 3], Some(i.into()));
     }
     spikes.write_npz(&folder.path().join("in.npz")).expect("written");
-    let out = compiler(folder.path(), &["net.safetensors", "--platform", "loihi", "--output", "net.bin", "--stimulus", "in.npz", "--stimulus-samples", "1..3"]);
+    let out = compiler(
+        folder.path(),
+        &[
+            "net.safetensors",
+            "--platform",
+            "loihi",
+            "--output",
+            "net.bin",
+            "--stimulus",
+            "in.npz",
+            "--stimulus-samples",
+            "1..3",
+        ],
+    );
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     let image = hw::Image::read(&folder.path().join("net.bin")).expect("image");
-    let kept = spikes::SpikeFile::from_bytes(&image.stimulus.expect("stimulus"), Path::new("net.bin")).expect("spikes");
+    let kept = spikes::SpikeFile::from_bytes(&image.stimulus.expect("stimulus"), Path::new("net.bin"))
+        .expect("spikes");
     assert_eq!(kept, spikes.select(1..3));
 }

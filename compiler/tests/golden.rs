@@ -27,7 +27,12 @@ fn every_golden_network_fits_both_presets_with_both_structures() {
                 .unwrap_or_else(|v| panic!("{} on {preset}: {v:?}", path.display()));
             assert_eq!(image.refused, [], "{} on {preset}", path.display());
             let cores = |s| image.builds.iter().find(|b| b.structure == s).map_or(0, |b| b.cores.len());
-            println!("{} on {preset}: ring-buffer {}, shared-queue {}", network.name, cores(Structure::RingBuffer), cores(Structure::SharedQueue));
+            println!(
+                "{} on {preset}: ring-buffer {}, shared-queue {}",
+                network.name,
+                cores(Structure::RingBuffer),
+                cores(Structure::SharedQueue)
+            );
             let bytes = image.to_bytes();
             assert_eq!(Image::from_bytes(&bytes).expect("read back"), image);
         }
@@ -77,7 +82,15 @@ fn inspect_names_network_platform_structures_and_memories() {
     let platform = Platform::load("loihi").expect("preset");
     let image = compiler::image(&network, &file, &platform, Structure::RingBuffer).expect("fits");
     let text = compiler::inspect::text(&image, true);
-    for part in [network.name.as_str(), "loihi", "ring-buffer", "shared-queue", "accumulators", "queue_a", "core (0, 0)"] {
+    for part in [
+        network.name.as_str(),
+        "loihi",
+        "ring-buffer",
+        "shared-queue",
+        "accumulators",
+        "queue_a",
+        "core (0, 0)",
+    ] {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }
 }

@@ -51,7 +51,9 @@ fn neurons() {
 fn accumulators() {
     let need = used(&common::network(), Structure::RingBuffer, Memory::Accumulators);
     assert_eq!(need, 9 * 8);
-    at_limit("ring_buffer.accumulators", Structure::RingBuffer, need, need - 1, |p, n| p.ring_buffer.accumulators = n as u32);
+    at_limit("ring_buffer.accumulators", Structure::RingBuffer, need, need - 1, |p, n| {
+        p.ring_buffer.accumulators = n as u32
+    });
 }
 
 #[test]
@@ -93,7 +95,9 @@ fn readouts() {
 
 #[test]
 fn synapses_of_an_axon() {
-    at_limit("shared_queue.axon_synapses", Structure::SharedQueue, 6, 5, |p, n| p.shared_queue.axon_synapses = n as u32);
+    at_limit("shared_queue.axon_synapses", Structure::SharedQueue, 6, 5, |p, n| {
+        p.shared_queue.axon_synapses = n as u32
+    });
 }
 
 #[test]
@@ -117,8 +121,12 @@ fn delays() {
 #[test]
 fn accumulator_width() {
     // 4 x (90 << 1) + 6 x 5 = 750 needs 10 bits and a sign.
-    at_limit("ring_buffer.accumulator_bits", Structure::RingBuffer, 11, 10, |p, n| p.ring_buffer.accumulator_bits = n as u8);
-    at_limit("shared_queue.accumulator_bits", Structure::SharedQueue, 11, 10, |p, n| p.shared_queue.accumulator_bits = n as u8);
+    at_limit("ring_buffer.accumulator_bits", Structure::RingBuffer, 11, 10, |p, n| {
+        p.ring_buffer.accumulator_bits = n as u8
+    });
+    at_limit("shared_queue.accumulator_bits", Structure::SharedQueue, 11, 10, |p, n| {
+        p.shared_queue.accumulator_bits = n as u8
+    });
 }
 
 #[test]

@@ -154,7 +154,8 @@ impl Image {
         if bytes.len() < PREFIX + 4 || &bytes[..8] != MAGIC {
             return Err("not an image (it does not begin as one)".into());
         }
-        let number = |at: usize, n: usize| bytes[at..at + n].iter().rev().fold(0u64, |v, &b| v << 8 | u64::from(b));
+        let number =
+            |at: usize, n: usize| bytes[at..at + n].iter().rev().fold(0u64, |v, &b| v << 8 | u64::from(b));
         let version = number(8, 4);
         if version != u64::from(VERSION) {
             return Err(format!("image version {version}; this reads version {VERSION}"));
@@ -162,7 +163,11 @@ impl Image {
         let (json, payload) = (number(12, 8), number(20, 8));
         let whole = json.checked_add(payload).and_then(|n| n.checked_add(PREFIX as u64 + 4));
         if whole != Some(bytes.len() as u64) {
-            return Err(format!("{} bytes, where the header says {}", bytes.len(), whole.map_or("too many".into(), |n| n.to_string())));
+            return Err(format!(
+                "{} bytes, where the header says {}",
+                bytes.len(),
+                whole.map_or("too many".into(), |n| n.to_string())
+            ));
         }
         let end = bytes.len() - 4;
         if crc32fast::hash(&bytes[..end]) != number(end, 4) as u32 {
@@ -206,12 +211,23 @@ impl Header {
             let mut cores = Vec::new();
             for core in build.cores {
                 if core.words.len() != kinds.len() {
-                    return Err(format!("core ({}, {}): {} memories, must be {}", core.x, core.y, core.words.len(), kinds.len()));
+                    return Err(format!(
+                        "core ({}, {}): {} memories, must be {}",
+                        core.x,
+                        core.y,
+                        core.words.len(),
+                        kinds.len()
+                    ));
                 }
                 let mut filled = Vec::new();
                 for (&(memory, bits, most), words) in kinds.iter().zip(core.words) {
                     if words > most {
-                        return Err(format!("core ({}, {}): {}: {words} words, the platform has {most}", core.x, core.y, memory.name()));
+                        return Err(format!(
+                            "core ({}, {}): {}: {words} words, the platform has {most}",
+                            core.x,
+                            core.y,
+                            memory.name()
+                        ));
                     }
                     filled.push((memory, take(&mut payload, words, bits)?));
                 }
@@ -224,7 +240,11 @@ impl Header {
             builds.push(Build { structure: build.structure, depth: build.depth, cores, inputs });
         }
         if payload.len() as u64 != self.stimulus.unwrap_or(0) {
-            return Err(format!("{} bytes of stimulus, where the header says {:?}", payload.len(), self.stimulus));
+            return Err(format!(
+                "{} bytes of stimulus, where the header says {:?}",
+                payload.len(),
+                self.stimulus
+            ));
         }
         Ok(Image {
             network: self.network,
@@ -284,7 +304,23 @@ impl Image {
         if !self.builds.iter().any(|b| b.structure == self.primary) {
             return Err(format!("no {} build, which it says to run", self.primary));
         }
+        for (i, build) in self.builds.iter().enumerate() {
+            if self.builds[..i].iter().any(|b| b.structure == build.structure) {
+                return Err(format!("two {} builds", build.structure));
+            }
+        }
+        let placed: u64 = network
+            .populations
+            .iter()
+            .filter(|p| p.kind != PopulationKind::Input)
+            .map(|p| u64::from(p.size))
+            .sum();
         for build in &self.builds {
+            // Known from the file's own length, so that sizes that lie cannot ask for memory.
+            let neurons: usize = build.cores.iter().map(|c| c.words(Memory::Parameters).len()).sum();
+            if neurons as u64 != placed {
+                return Err(format!("{neurons} neurons are placed, the network has {placed}"));
+            }
             self.check_build(build, input.size).map_err(|e| format!("{} build: {e}", build.structure))?;
         }
         Ok(())
@@ -294,7 +330,9 @@ impl Image {
         let platform = &self.platform;
         let widths = build.widths(platform);
         let depth_ok = match build.structure {
-            Structure::RingBuffer => build.depth.is_power_of_two() && (2..=platform.ring_buffer.slots).contains(&build.depth),
+            Structure::RingBuffer => {
+                build.depth.is_power_of_two() && (2..=platform.ring_buffer.slots).contains(&build.depth)
+            }
             Structure::SharedQueue => build.depth == platform.shared_queue.longest_delay,
         };
         if !depth_ok {
@@ -307,9 +345,11 @@ impl Image {
         if !places.is_sorted_by(|a, b| a < b) {
             return Err("cores are not in the order of their places".into());
         }
-        let mut covered: Vec<Vec<bool>> = self.network.populations.iter().map(|p| vec![false; p.size as usize]).collect();
+        let mut covered: Vec<Vec<bool>> =
+            self.network.populations.iter().map(|p| vec![false; p.size as usize]).collect();
         for core in &build.cores {
-            self.check_core(build, core, &widths, &mut covered).map_err(|e| format!("core ({}, {}): {e}", core.x, core.y))?;
+            self.check_core(build, core, &widths, &mut covered)
+                .map_err(|e| format!("core ({}, {}): {e}", core.x, core.y))?;
         }
         for (population, covered) in self.network.populations.iter().zip(&covered) {
             if population.kind != PopulationKind::Input && covered.iter().any(|c| !c) {
@@ -325,21 +365,35 @@ impl Image {
         }
         for core in &build.cores {
             if !core.words(Memory::Routes).iter().all(|&w| target_ok(&widths.target(w))) {
-                return Err(format!("core ({}, {}): a route goes to an axon that does not exist", core.x, core.y));
+                return Err(format!(
+                    "core ({}, {}): a route goes to an axon that does not exist",
+                    core.x, core.y
+                ));
             }
         }
         Ok(())
     }
 
-    fn check_core(&self, build: &Build, core: &CoreImage, widths: &Widths, covered: &mut [Vec<bool>]) -> Result<(), String> {
+    fn check_core(
+        &self,
+        build: &Build,
+        core: &CoreImage,
+        widths: &Widths,
+        covered: &mut [Vec<bool>],
+    ) -> Result<(), String> {
         let platform = &self.platform;
         if core.x >= platform.mesh.width || core.y >= platform.mesh.height {
             return Err("outside the mesh".into());
         }
         let mut kinds = Vec::new();
         for s in &core.segments {
-            let population = self.network.populations.get(s.population as usize).ok_or("a segment of no population")?;
-            let end = s.first.checked_add(s.count).filter(|e| *e <= population.size && s.count > 0).ok_or("a segment past its population")?;
+            let population =
+                self.network.populations.get(s.population as usize).ok_or("a segment of no population")?;
+            let end = s
+                .first
+                .checked_add(s.count)
+                .filter(|e| *e <= population.size && s.count > 0)
+                .ok_or("a segment past its population")?;
             if population.kind == PopulationKind::Input {
                 return Err("inputs are not placed on cores".into());
             }
@@ -354,7 +408,9 @@ impl Image {
         if n == 0 || n > platform.core.neurons as usize {
             return Err(format!("{n} neurons"));
         }
-        if build.structure == Structure::RingBuffer && n as u64 * u64::from(build.depth) > platform.ring_buffer.accumulators.into() {
+        if build.structure == Structure::RingBuffer
+            && n as u64 * u64::from(build.depth) > platform.ring_buffer.accumulators.into()
+        {
             return Err("more accumulators than the platform has".into());
         }
         let parameters = core.words(Memory::Parameters);
@@ -419,7 +475,9 @@ fn check_lists(build: &Build, core: &CoreImage, widths: &Widths, neurons: usize)
             for &word in list {
                 let s = widths.ring_synapse(word);
                 if s.neuron as usize >= neurons || s.delay == 0 || s.delay >= build.depth {
-                    return Err(format!("axon {i}: a synapse to no neuron, or of a delay that the ring does not hold"));
+                    return Err(format!(
+                        "axon {i}: a synapse to no neuron, or of a delay that the ring does not hold"
+                    ));
                 }
             }
         }

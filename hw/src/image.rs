@@ -165,11 +165,9 @@ impl CoreImage {
     pub fn memory_use(&self, platform: &Platform, build: &Build) -> Vec<MemoryUse> {
         let widths = build.widths(platform);
         let neurons = u64::from(self.neurons());
-        let readouts = self
-            .words(Memory::Parameters)
-            .iter()
-            .filter(|&&w| widths.parameters(w).integrator)
-            .count() as u64;
+        let readouts =
+            self.words(Memory::Parameters).iter().filter(|&&w| widths.parameters(w).integrator).count()
+                as u64;
         widths
             .memories(platform)
             .into_iter()

@@ -229,12 +229,8 @@ impl Platform {
         if let Some((name, text)) = Self::PRESETS.iter().find(|p| p.0 == name_or_path) {
             return Self::parse(name, text);
         }
-        let text = std::fs::read_to_string(Path::new(name_or_path)).map_err(|source| {
-            PlatformError::Read {
-                path: name_or_path.into(),
-                source,
-            }
-        })?;
+        let text = std::fs::read_to_string(Path::new(name_or_path))
+            .map_err(|source| PlatformError::Read { path: name_or_path.into(), source })?;
         Self::parse(name_or_path, &text)
     }
 
@@ -243,18 +239,13 @@ impl Platform {
     /// # Errors
     /// [`PlatformError::Parse`] or [`PlatformError::Invalid`].
     pub fn parse(path: &str, text: &str) -> Result<Self, PlatformError> {
-        let platform: Self = toml::from_str(text).map_err(|e| PlatformError::Parse {
-            path: path.into(),
-            message: e.to_string(),
-        })?;
+        let platform: Self = toml::from_str(text)
+            .map_err(|e| PlatformError::Parse { path: path.into(), message: e.to_string() })?;
         let problems = platform.problems();
         if problems.is_empty() {
             Ok(platform)
         } else {
-            Err(PlatformError::Invalid {
-                path: path.into(),
-                problems,
-            })
+            Err(PlatformError::Invalid { path: path.into(), problems })
         }
     }
 
@@ -277,14 +268,10 @@ impl Platform {
     #[must_use]
     pub fn accumulator(&self, structure: Structure) -> (u8, Ports) {
         match structure {
-            Structure::RingBuffer => (
-                self.ring_buffer.accumulator_bits,
-                self.ring_buffer.accumulator_ports,
-            ),
-            Structure::SharedQueue => (
-                self.shared_queue.accumulator_bits,
-                self.shared_queue.accumulator_ports,
-            ),
+            Structure::RingBuffer => (self.ring_buffer.accumulator_bits, self.ring_buffer.accumulator_ports),
+            Structure::SharedQueue => {
+                (self.shared_queue.accumulator_bits, self.shared_queue.accumulator_ports)
+            }
         }
     }
 

@@ -173,15 +173,29 @@ impl Network {
         for p in &self.projections {
             let s = &p.synapses;
             add(format!("{}.pre", p.name), Dtype::U32, s.iter().flat_map(|s| s.pre.to_le_bytes()).collect());
-            add(format!("{}.post", p.name), Dtype::U32, s.iter().flat_map(|s| s.post.to_le_bytes()).collect());
-            add(format!("{}.delay", p.name), Dtype::U16, s.iter().flat_map(|s| s.delay.to_le_bytes()).collect());
-            add(format!("{}.weight", p.name), Dtype::I8, s.iter().flat_map(|s| s.weight.to_le_bytes()).collect());
+            add(
+                format!("{}.post", p.name),
+                Dtype::U32,
+                s.iter().flat_map(|s| s.post.to_le_bytes()).collect(),
+            );
+            add(
+                format!("{}.delay", p.name),
+                Dtype::U16,
+                s.iter().flat_map(|s| s.delay.to_le_bytes()).collect(),
+            );
+            add(
+                format!("{}.weight", p.name),
+                Dtype::I8,
+                s.iter().flat_map(|s| s.weight.to_le_bytes()).collect(),
+            );
         }
         let views = tensors
             .iter()
             .map(|(name, dtype, bytes)| {
                 let shape = vec![bytes.len() * 8 / dtype.bitsize()];
-                TensorView::new(*dtype, shape, bytes).map(|view| (name.as_str(), view)).map_err(|e| e.to_string())
+                TensorView::new(*dtype, shape, bytes)
+                    .map(|view| (name.as_str(), view))
+                    .map_err(|e| e.to_string())
             })
             .collect::<Result<Vec<_>, _>>()?;
         let json = serde_json::to_string(&header).map_err(|e| e.to_string())?;
@@ -210,19 +224,28 @@ fn parse(bytes: &[u8]) -> Result<Network, String> {
     let json = json.ok_or("metadata key `network` is missing; this is no Delayline network")?;
     let header: Header = serde_json::from_str(json).map_err(|e| format!("metadata key `network`: {e}"))?;
     if header.format != FORMAT || header.version != 1 {
-        return Err(format!("format {} version {}: this reads {FORMAT} version 1", header.format, header.version));
+        return Err(format!(
+            "format {} version {}: this reads {FORMAT} version 1",
+            header.format, header.version
+        ));
     }
     let mut used = HashSet::new();
     let mut tensor = |name: String, dtype: Dtype| -> Result<Vec<u8>, String> {
         let view = tensors.tensor(&name).map_err(|_| format!("tensor `{name}` is missing"))?;
         if view.dtype() != dtype || view.shape().len() != 1 {
-            return Err(format!("tensor `{name}` is {:?} {:?}; it must be {dtype:?} of one dimension", view.dtype(), view.shape()));
+            return Err(format!(
+                "tensor `{name}` is {:?} {:?}; it must be {dtype:?} of one dimension",
+                view.dtype(),
+                view.shape()
+            ));
         }
         used.insert(name);
         Ok(view.data().to_vec())
     };
     let u16s = |b: Vec<u8>| b.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]])).collect::<Vec<_>>();
-    let u32s = |b: Vec<u8>| b.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect::<Vec<_>>();
+    let u32s = |b: Vec<u8>| {
+        b.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect::<Vec<_>>()
+    };
     let mut populations = Vec::new();
     for p in &header.populations {
         let field = |f: &str| format!("{}.{f}", p.name);
@@ -240,7 +263,10 @@ fn parse(bytes: &[u8]) -> Result<Network, String> {
                     _ => Reset::Zero,
                 },
                 decay: u16s(tensor(field("decay"), Dtype::U16)?),
-                threshold: u32s(tensor(field("threshold"), Dtype::I32)?).into_iter().map(u32::cast_signed).collect(),
+                threshold: u32s(tensor(field("threshold"), Dtype::I32)?)
+                    .into_iter()
+                    .map(u32::cast_signed)
+                    .collect(),
             },
             KindHeader::Integrator => Kind::Integrator { decay: u16s(tensor(field("decay"), Dtype::U16)?) },
         };
@@ -260,7 +286,11 @@ fn parse(bytes: &[u8]) -> Result<Network, String> {
         if [post.len(), delay.len(), weight.len()] != [pre.len(); 3] {
             return Err(format!(
                 "projection `{}`: {} pre, {} post, {} delay, {} weight; one of each a synapse",
-                p.name, pre.len(), post.len(), delay.len(), weight.len()
+                p.name,
+                pre.len(),
+                post.len(),
+                delay.len(),
+                weight.len()
             ));
         }
         let synapses = (0..pre.len())

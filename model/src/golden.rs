@@ -42,11 +42,7 @@ pub fn run(network: &Network, input: &Binned) -> Outcome {
 ///
 /// # Panics
 /// If the network is not valid or the input has other steps or channels.
-pub fn run_traced(
-    network: &Network,
-    input: &Binned,
-    mut trace: impl FnMut(u32, usize, &[i64]),
-) -> Outcome {
+pub fn run_traced(network: &Network, input: &Binned, mut trace: impl FnMut(u32, usize, &[i64])) -> Outcome {
     assert_eq!(input.steps(), network.steps, "input binned for another network");
     let steps = network.steps as usize;
     // Synapses of each source neuron, for each projection.
@@ -67,8 +63,7 @@ pub fn run_traced(
         .iter()
         .map(|p| vec![vec![0; p.size as usize]; if matches!(p.kind, Kind::Input { .. }) { 0 } else { steps }])
         .collect();
-    let mut membranes: Vec<Vec<i64>> =
-        network.populations.iter().map(|p| vec![0; p.size as usize]).collect();
+    let mut membranes: Vec<Vec<i64>> = network.populations.iter().map(|p| vec![0; p.size as usize]).collect();
     let readout = network.readout();
     let mut scores = vec![0i64; network.populations[readout].size as usize];
     let top = (1i64 << (network.membrane_bits - 1)) - 1;

@@ -66,14 +66,20 @@ impl Network {
         match self.populations.last() {
             None => out.push("populations: empty".into()),
             Some(last) if integrators == 0 && !matches!(last.kind, Kind::Lif { .. }) => {
-                out.push("populations: without an integrator the last one must be lif: its spikes are the scores".into());
+                out.push(
+                    "populations: without an integrator the last one must be lif: its spikes are the scores"
+                        .into(),
+                );
             }
             _ => {}
         }
         if !self.classes.is_empty() && !self.populations.is_empty() {
             let units = self.populations[self.readout()].size as usize;
             if self.classes.len() != units {
-                out.push(format!("classes: {} names for {units} readout units; one each, or none", self.classes.len()));
+                out.push(format!(
+                    "classes: {} names for {units} readout units; one each, or none",
+                    self.classes.len()
+                ));
             }
         }
     }
@@ -130,10 +136,16 @@ impl Network {
             let mut wrong = Vec::new();
             for (s, synapse) in p.synapses.iter().enumerate() {
                 if synapse.pre >= source.size {
-                    wrong.push(format!("{}.pre[{s}] = {}: `{}` has {} members", p.name, synapse.pre, source.name, source.size));
+                    wrong.push(format!(
+                        "{}.pre[{s}] = {}: `{}` has {} members",
+                        p.name, synapse.pre, source.name, source.size
+                    ));
                 }
                 if synapse.post >= target.size {
-                    wrong.push(format!("{}.post[{s}] = {}: `{}` has {} members", p.name, synapse.post, target.name, target.size));
+                    wrong.push(format!(
+                        "{}.post[{s}] = {}: `{}` has {} members",
+                        p.name, synapse.post, target.name, target.size
+                    ));
                 }
                 if synapse.delay == 0 {
                     wrong.push(format!("{}.delay[{s}] = 0: the least delay is 1 step", p.name));

@@ -7,14 +7,17 @@ use std::path::PathBuf;
 
 /// Runs an image on a mesh of cores, cycle by cycle.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "\
+#[command(
+    version,
+    after_help = "\
 Examples:
   sim --image shd.bin --vcd out.vcd            one sample of the image's own stimulus, with waves
   sim --image shd.bin --input speech.npz       every sample of a file, statistics only
   sim --image shd.bin --samples 0..8 --spikes spikes.csv --results results.csv
   sim --image shd.bin --vcd out.vcd --vcd-steps 10..20 --vcd-scope 'chip.core_0_0'
 
-Exit status: 0 done, 1 a queue overflowed or the mesh deadlocked, 2 wrong use or bad input, 130 interrupted.")]
+Exit status: 0 done, 1 a queue overflowed or the mesh deadlocked, 2 wrong use or bad input, 130 interrupted."
+)]
 pub struct Args {
     /// Image that `compiler` wrote
     #[arg(long, value_name = "FILE")]

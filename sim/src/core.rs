@@ -154,13 +154,7 @@ impl Core {
     }
 
     /// The pre-processing queue streams; returns the cycle in which the update starts.
-    fn deliver<P: Probe>(
-        &mut self,
-        program: &Program,
-        code: &CoreProgram,
-        start: u64,
-        probe: &mut P,
-    ) -> u64 {
+    fn deliver<P: Probe>(&mut self, program: &Program, code: &CoreProgram, start: u64, probe: &mut P) -> u64 {
         // The barrier swapped the queues: both ways in, in the order of their writes.
         self.events.clear();
         let (mut r, mut a) = (self.requeued.iter().peekable(), self.arrived.iter().peekable());
@@ -255,9 +249,7 @@ impl Core {
         let interval = program.neuron_interval;
         let due = &mut self.accumulators[base..base + n];
         self.fired.clear();
-        for (i, ((v, sum), neuron)) in
-            self.membranes.iter_mut().zip(due).zip(&code.neurons).enumerate()
-        {
+        for (i, ((v, sum), neuron)) in self.membranes.iter_mut().zip(due).zip(&code.neurons).enumerate() {
             let product = i64::from(*v) * i64::from(neuron.keep);
             // Toward zero: a negative product is lifted before the shift.
             let leaked = (product + ((product >> 63) & 4095)) >> 12;
@@ -339,8 +331,7 @@ impl Core {
             return None;
         }
         let target = code.routes[s.route as usize];
-        let flit =
-            Flit { axon: target.axon, x: target.x as u8, y: target.y as u8, parity: self.parity };
+        let flit = Flit { axon: target.axon, x: target.x as u8, y: target.y as u8, parity: self.parity };
         self.stats.send_stalls += now - s.ready;
         mesh.in_flight += 1;
         mesh.send(writer, flit, now);

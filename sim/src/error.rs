@@ -14,7 +14,9 @@ pub enum Error {
         reason: String,
     },
     /// The input has channels that the network has not.
-    #[error("input has {found} steps where the network has {expected}; bin it with the image's own step and group")]
+    #[error(
+        "input has {found} steps where the network has {expected}; bin it with the image's own step and group"
+    )]
     Input {
         /// Steps of the network.
         expected: u32,

@@ -201,10 +201,8 @@ impl Simulator {
         for core in &mut self.cores {
             // What still waits in a queue would arrive past the end.
             let code = &program.cores[core.index];
-            let lost: u64 = core
-                .waiting_events()
-                .map(|e| u64::from(code.axons[e.axon as usize].count - e.offset))
-                .sum();
+            let lost: u64 =
+                core.waiting_events().map(|e| u64::from(code.axons[e.axon as usize].count - e.offset)).sum();
             core.stats.lost += lost;
         }
         let scores = self.scores(&program, &spikes);

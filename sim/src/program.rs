@@ -169,9 +169,8 @@ impl CoreProgram {
         let entries = core.words(Memory::Routes);
         let (mut route_start, mut routes) = (vec![0], Vec::with_capacity(entries.len()));
         for row in &index {
-            routes.extend(
-                entries[row.base as usize..][..row.count as usize].iter().map(|&w| widths.target(w)),
-            );
+            routes
+                .extend(entries[row.base as usize..][..row.count as usize].iter().map(|&w| widths.target(w)));
             route_start.push(routes.len() as u32);
         }
         Self {

@@ -139,7 +139,8 @@ impl Report {
         let text = self.text(image);
         let json = serde_json::to_string_pretty(self)?;
         if let Some(folder) = &args.report {
-            std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
             write_whole(&folder.join("report.txt"), &text)?;
             write_whole(&folder.join("report.json"), &json)?;
         }
@@ -162,7 +163,14 @@ impl Report {
             let _ = s.write_fmt(text);
             s.push('\n');
         };
-        line(format_args!("{} on {} ({}), {} cores; {}", self.image, self.platform, self.structure, self.cores.len(), self.input));
+        line(format_args!(
+            "{} on {} ({}), {} cores; {}",
+            self.image,
+            self.platform,
+            self.structure,
+            self.cores.len(),
+            self.input
+        ));
         line(format_args!("samples     {} run, {} failed", self.samples, self.failed));
         if self.labelled > 0 {
             let share = 100.0 * self.correct as f64 / self.labelled as f64;
@@ -170,16 +178,25 @@ impl Report {
         }
         line(format_args!(
             "latency     {mean:.0} cycles a sample ({}..{}), {us:.1} us at {} MHz; reset {} cycles",
-            self.cycles_min.unwrap_or(0), self.cycles_max.unwrap_or(0), self.clock_mhz, self.reset_cycles
+            self.cycles_min.unwrap_or(0),
+            self.cycles_max.unwrap_or(0),
+            self.clock_mhz,
+            self.reset_cycles
         ));
         line(format_args!(
             "a sample    {:.0} input spikes ({:.1} late, {:.1} repeated), {:.0} spikes, {:.0} flits, {:.0} hops",
-            per(self.input_spikes), per(self.input_late), per(self.input_repeats), per(t.spikes),
-            per(self.flits_injected + t.flits_sent), per(self.hops)
+            per(self.input_spikes),
+            per(self.input_late),
+            per(self.input_repeats),
+            per(t.spikes),
+            per(self.flits_injected + t.flits_sent),
+            per(self.hops)
         ));
         line(format_args!(
             "            {:.0} synaptic operations ({:.0} past the end), {:.0} neuron updates",
-            per(t.synaptic_operations), per(t.lost), per(t.updates)
+            per(t.synaptic_operations),
+            per(t.lost),
+            per(t.updates)
         ));
         for o in &self.overflows {
             line(format_args!("overflow    {o}"));

@@ -32,11 +32,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let image = Image::read(&args.image)?;
     let (input, name) = stimulus(args, &image)?;
-    let range = args.samples.clone().unwrap_or(if args.vcd.is_some() {
-        SampleRange::One(0)
-    } else {
-        SampleRange::All
-    });
+    let range =
+        args.samples.unwrap_or(if args.vcd.is_some() { SampleRange::One(0) } else { SampleRange::All });
     let samples = range.resolve(input.len()).with_context(|| format!("--samples, of {name}"))?;
     if args.vcd.is_some() && samples.len() != 1 {
         bail!("--vcd takes exactly one sample, not {}: choose it with --samples N", samples.len());
@@ -75,7 +72,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         if is_interrupt(&error) {
             // What is done is kept whole.
             writers.finish()?;
-            eprintln!("interrupted after {} of {} samples; their results are written", report.samples, samples.len());
+            eprintln!(
+                "interrupted after {} of {} samples; their results are written",
+                report.samples,
+                samples.len()
+            );
         }
         return Err(error);
     }
@@ -142,10 +143,8 @@ fn parallel(
     samples: std::ops::Range<usize>,
     finish: &mut Finish<'_>,
 ) -> Result<()> {
-    let threads = args.threads.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let threads =
+        args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let (next, count) = (AtomicUsize::new(0), samples.len());
     let (sender, receiver) = mpsc::sync_channel::<(usize, Result<(Binned, Outcome)>)>(4 * threads);
     std::thread::scope(|scope| {

@@ -33,6 +33,9 @@ pub struct Vector {
     pub scores: Vec<String>,
 }
 
+/// What an implementation made of a sample: spikes as (step, population, neuron), scores, prediction.
+pub type Outcome = (Vec<(u32, u32, u32)>, Vec<i64>, u32);
+
 /// Folder of the vectors.
 #[must_use]
 pub fn folder() -> PathBuf {
@@ -71,12 +74,11 @@ impl Vector {
         self.input.bin(sample, &self.network.binning()).expect("golden input fits its network")
     }
 
-    /// Compares with what an implementation gave: for each sample its spikes as
-    /// (step, population, neuron), its scores and its prediction.
+    /// Compares with what an implementation gave, sample by sample.
     ///
     /// # Errors
     /// The first line that differs.
-    pub fn compare(&self, outcomes: &[(Vec<(u32, u32, u32)>, Vec<i64>, u32)]) -> Result<(), String> {
+    pub fn compare(&self, outcomes: &[Outcome]) -> Result<(), String> {
         let mut spikes = vec!["sample,step,population,neuron".to_string()];
         let mut scores = vec![self.scores[0].clone()];
         for (sample, (fired, score, prediction)) in outcomes.iter().enumerate() {

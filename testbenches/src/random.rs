@@ -35,7 +35,10 @@ fn draft(most: u32) -> impl Strategy<Value = Draft> {
 /// several delays a pair, with or without an integrator.
 pub fn network() -> impl Strategy<Value = Network> {
     let shape = (1..12u32, vec(draft(9), 1..4), any::<bool>(), 12..=32u8, 3..30u32, 1..3u32);
-    let edges = vec((any::<u32>(), any::<u32>(), 0..5u8, vec((any::<u32>(), any::<u32>(), 1..=63u16, weight()), 0..60)), 1..7);
+    let edges = vec(
+        (any::<u32>(), any::<u32>(), 0..5u8, vec((any::<u32>(), any::<u32>(), 1..=63u16, weight()), 0..60)),
+        1..7,
+    );
     (shape, edges).prop_map(|((inputs, drafts, integrates, membrane_bits, steps, group), edges)| {
         let mut populations =
             vec![Population { name: "input".into(), kind: Kind::Input { group }, size: inputs }];
@@ -109,7 +112,13 @@ fn ports() -> impl Strategy<Value = Ports> {
 pub fn platform() -> impl Strategy<Value = Platform> {
     let mesh = (1..6u16, 1..6u16, 1..4u16, 1..4u16, 1..9u32, vec((any::<u16>(), 0..4u8), 1..4));
     (mesh, 1..20u32, ports(), ports(), ports()).prop_map(
-        |((width, height, router_buffer, core_buffer, barrier_latency, places), neurons, membrane, ring, queue)| {
+        |(
+            (width, height, router_buffer, core_buffer, barrier_latency, places),
+            neurons,
+            membrane,
+            ring,
+            queue,
+        )| {
             let mut injectors: Vec<Injector> = Vec::new();
             for (at, side) in places {
                 let (side, x, y) = match side {

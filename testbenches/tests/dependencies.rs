@@ -74,7 +74,9 @@ fn tracked() -> Vec<(String, String)> {
     String::from_utf8(list.stdout)
         .expect("UTF-8 names")
         .lines()
-        .filter_map(|name| std::fs::read_to_string(root().join(name)).ok().map(|text| (name.to_string(), text)))
+        .filter_map(|name| {
+            std::fs::read_to_string(root().join(name)).ok().map(|text| (name.to_string(), text))
+        })
         .collect()
 }
 
@@ -82,14 +84,19 @@ fn tracked() -> Vec<(String, String)> {
 fn long_files_give_their_reason() {
     for (name, text) in tracked().into_iter().filter(|f| f.0.ends_with(".rs")) {
         let lines = text.lines().count();
-        assert!(lines <= 500 || text.contains("//! Long because"), "{name} has {lines} lines and no reason for it");
+        assert!(
+            lines <= 500 || text.contains("//! Long because"),
+            "{name} has {lines} lines and no reason for it"
+        );
     }
 }
 
 #[test]
 fn no_file_names_a_place_on_somebodys_machine() {
     let folders = ["work", "root", "home"].map(|f| format!("/{f}/"));
-    for (name, text) in tracked().into_iter().filter(|f| !f.0.ends_with(".lock") && !f.0.starts_with("LICENSE")) {
+    for (name, text) in
+        tracked().into_iter().filter(|f| !f.0.ends_with(".lock") && !f.0.starts_with("LICENSE"))
+    {
         for folder in &folders {
             let found = text.match_indices(folder.as_str()).any(|(at, _)| {
                 // A path of its own, not the middle of another.

@@ -1,8 +1,8 @@
 //! Golden model and simulator agree on any network, however it is cut, on both structures.
 
+use hw::Platform;
 use hw::image::Image;
 use hw::platform::Structure;
-use hw::Platform;
 use model::network::Network;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -23,7 +23,9 @@ fn agree(network: &Network, input: &Binned, platform: &Platform) -> Result<bool,
     let expected: Vec<_> = golden.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
     let mut ran = false;
     for structure in Structure::ALL {
-        let Some(outcome) = simulate(network, input, platform, structure) else { continue };
+        let Some(outcome) = simulate(network, input, platform, structure) else {
+            continue;
+        };
         ran = true;
         prop_assert_eq!(&outcome.overflows, &[]);
         let found: Vec<_> = outcome.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
@@ -67,9 +69,7 @@ fn golden_and_simulator_agree_for_a_fresh_seed() {
 fn all_to_all(size: u32, steps: u32) -> (Network, Binned) {
     use model::network::{Kind, Population, Projection, Reset, Synapse};
     let pairs = |weight: i8| {
-        (0..size)
-            .flat_map(|pre| (0..size).map(move |post| Synapse { pre, post, delay: 1, weight }))
-            .collect()
+        (0..size).flat_map(|pre| (0..size).map(move |post| Synapse { pre, post, delay: 1, weight })).collect()
     };
     let lif = |threshold: i32| Kind::Lif {
         reset: Reset::Zero,

@@ -12,7 +12,8 @@ use testbenches::random;
 fn image() -> Vec<u8> {
     let vector = Vector::load("basic");
     let platform = Platform::load("loihi").expect("preset");
-    let mut image = compiler::image(&vector.network, &vector.file, &platform, Structure::RingBuffer).expect("fits");
+    let mut image =
+        compiler::image(&vector.network, &vector.file, &platform, Structure::RingBuffer).expect("fits");
     image.stimulus = Some(vector.input.to_npz(Path::new("basic.npz")).expect("packs"));
     image.to_bytes()
 }

@@ -53,9 +53,7 @@ fn simulate(name: &str, platform: &Platform, structure: Structure) -> usize {
             (spikes, o.scores, o.prediction)
         })
         .collect();
-    vector
-        .compare(&outcomes)
-        .unwrap_or_else(|e| panic!("{name} on {} ({structure}): {e}", platform.name));
+    vector.compare(&outcomes).unwrap_or_else(|e| panic!("{name} on {} ({structure}): {e}", platform.name));
     simulator.program().cores()
 }
 

@@ -1,7 +1,7 @@
 //! The worked example of `hw/TIMING.md`, and laws that follow from it.
 
-use hw::platform::{Injector, Side, Structure};
 use hw::Platform;
+use hw::platform::{Injector, Side, Structure};
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use sim::{Options, Outcome, Simulator};
 use spikes::Binned;

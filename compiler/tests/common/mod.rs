@@ -4,15 +4,30 @@ use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 
 /// Input of 4, 6 lif neurons (recurrent) and 3 integrators; longest delay 7.
 pub fn network() -> Network {
-    let lif = |size: u32| Kind::Lif { reset: Reset::Zero, decay: vec![100; size as usize], threshold: vec![50; size as usize] };
+    let lif = |size: u32| Kind::Lif {
+        reset: Reset::Zero,
+        decay: vec![100; size as usize],
+        threshold: vec![50; size as usize],
+    };
     let dense = |sources: u32, targets: u32, weight: i8| -> Vec<Synapse> {
         (0..sources)
             .flat_map(|pre| {
-                (0..targets).map(move |post| Synapse { pre, post, delay: ((pre * 3 + post) % 7 + 1) as u16, weight })
+                (0..targets).map(move |post| Synapse {
+                    pre,
+                    post,
+                    delay: ((pre * 3 + post) % 7 + 1) as u16,
+                    weight,
+                })
             })
             .collect()
     };
-    let projection = |name: &str, source, target, weight_shift, synapses| Projection { name: name.into(), source, target, weight_shift, synapses };
+    let projection = |name: &str, source, target, weight_shift, synapses| Projection {
+        name: name.into(),
+        source,
+        target,
+        weight_shift,
+        synapses,
+    };
     Network {
         name: "limits".into(),
         step_ms: 1.0,

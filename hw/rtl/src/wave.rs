@@ -121,7 +121,9 @@ impl Layout {
 
 /// A name that every VCD reader takes.
 fn legal(name: &str) -> String {
-    let clean = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let clean = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }
+    };
     name.chars().map(clean).collect()
 }
 
@@ -280,7 +282,6 @@ fn declare<W: Write>(
 
 fn holds_signals(layout: &Layout, scope: usize) -> bool {
     layout.signals.iter().any(|s| s.scope.0 as usize == scope)
-        || (0..layout.scopes.len()).any(|c| {
-            layout.scopes[c].parent == Some(ScopeId(scope as u32)) && holds_signals(layout, c)
-        })
+        || (0..layout.scopes.len())
+            .any(|c| layout.scopes[c].parent == Some(ScopeId(scope as u32)) && holds_signals(layout, c))
 }

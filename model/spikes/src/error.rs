@@ -28,7 +28,9 @@ pub enum Error {
         message: String,
     },
     /// A unit outside the network's input.
-    #[error("sample {sample}: unit {unit} is channel {channel} (group {group}), but the network has {channels} input channels; use the network that fits the recording, or another `group`")]
+    #[error(
+        "sample {sample}: unit {unit} is channel {channel} (group {group}), but the network has {channels} input channels; use the network that fits the recording, or another `group`"
+    )]
     Channel {
         /// The sample.
         sample: usize,

@@ -5,7 +5,11 @@ use hdf5_reader::{Dataset, Datatype, Hdf5File};
 use std::path::Path;
 
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
-    let wrong = |field, e: hdf5_reader::error::Error| Error::Field { path: path.into(), field, message: e.to_string() };
+    let wrong = |field, e: hdf5_reader::error::Error| Error::Field {
+        path: path.into(),
+        field,
+        message: e.to_string(),
+    };
     let file = Hdf5File::from_bytes(bytes).map_err(|e| wrong("HDF5", e))?;
     let times = lists(&file.dataset("spikes/times").map_err(|e| wrong("spikes/times", e))?)
         .map_err(|message| Error::Field { path: path.into(), field: "spikes/times", message })?;
@@ -39,9 +43,8 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         }
         out.offsets.push(out.times.len() as u64);
     }
-    out.labels = labels.map(|l| {
-        l.into_iter().map(|v| (v >= 0.0 && v <= f64::from(u32::MAX)).then_some(v as u32)).collect()
-    });
+    out.labels = labels
+        .map(|l| l.into_iter().map(|v| (v >= 0.0 && v <= f64::from(u32::MAX)).then_some(v as u32)).collect());
     Ok(out)
 }
 

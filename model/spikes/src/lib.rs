@@ -126,11 +126,13 @@ impl SpikeFile {
     fn check(&self, path: &Path) -> Result<(), Error> {
         let field = |field: &'static str, message: String| Error::Field { path: path.into(), field, message };
         if self.times.len() != self.units.len() {
-            let message = format!("{} times but {} units; one of each a spike", self.times.len(), self.units.len());
+            let message =
+                format!("{} times but {} units; one of each a spike", self.times.len(), self.units.len());
             return Err(field("units", message));
         }
         if self.offsets.first() != Some(&0) || self.offsets.last() != Some(&(self.times.len() as u64)) {
-            let message = format!("must begin with 0 and end with the number of spikes, {}", self.times.len());
+            let message =
+                format!("must begin with 0 and end with the number of spikes, {}", self.times.len());
             return Err(field("offsets", message));
         }
         if let Some(i) = self.offsets.windows(2).position(|w| w[0] > w[1]) {
@@ -139,12 +141,14 @@ impl SpikeFile {
         if let Some(labels) = &self.labels
             && labels.len() != self.len()
         {
-            let message = format!("{} labels for {} samples; one each, negative for none", labels.len(), self.len());
+            let message =
+                format!("{} labels for {} samples; one each, negative for none", labels.len(), self.len());
             return Err(field("labels", message));
         }
         if let Some(i) = self.times.iter().position(|t| !(t.is_finite() && *t >= 0.0)) {
             let sample = self.offsets.partition_point(|&o| o <= i as u64) - 1;
-            let message = format!("{} s in sample {sample}; times must be finite and not negative", self.times[i]);
+            let message =
+                format!("{} s in sample {sample}; times must be finite and not negative", self.times[i]);
             return Err(field("times", message));
         }
         Ok(())

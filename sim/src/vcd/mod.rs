@@ -147,7 +147,8 @@ impl Waves {
         let mut counters = vec![0; queue_counter as usize + 3 * cores.len()];
         for r in 0..routers {
             for port in Port::ALL {
-                let depth = if port == Port::Local { platform.mesh.core_buffer } else { platform.mesh.router_buffer };
+                let depth =
+                    if port == Port::Local { platform.mesh.core_buffer } else { platform.mesh.router_buffer };
                 counters[credit_counter as usize + 5 * r + port as usize] = depth.into();
             }
         }
@@ -318,7 +319,8 @@ impl Probe for Waves {
             self.set(cycle, self.cores[i].head, u64::from(step % self.depth));
             let waiting = std::mem::take(&mut self.written[i]);
             if let Some(q) = &self.cores[i].queue {
-                let (level, selected, write, read) = (q.read_level, q.selected, q.write_pointer, q.read_pointer);
+                let (level, selected, write, read) =
+                    (q.read_level, q.selected, q.write_pointer, q.read_pointer);
                 let counter = self.queue_counter + 3 * i as u32;
                 self.set(cycle, selected, self.swapped.into());
                 self.load(cycle, counter, write, 0);
@@ -375,7 +377,8 @@ impl Probe for Waves {
         self.written[core] += 1;
         if let Some(q) = &self.cores[core].queue {
             let (write, pointer) = (q.write, q.write_pointer);
-            let fields = [(q.write_axon, event.axon), (q.write_age, event.age), (q.write_offset, event.offset)];
+            let fields =
+                [(q.write_axon, event.axon), (q.write_age, event.age), (q.write_offset, event.offset)];
             self.pulse(cycle, write);
             for (signal, value) in fields {
                 self.set(cycle, signal, value.into());

@@ -148,4 +148,3 @@ impl CoreSignals {
         s
     }
 }
-
