@@ -35,10 +35,19 @@ fn image(vector: &Vector, structure: Structure) -> Image {
     compiler::image(&vector.network, &vector.file, &platform, structure).expect("fits")
 }
 
-/// The strongest synapse from hidden1 to hidden2.
-fn strongest(network: &mut Network) -> &mut model::network::Synapse {
-    let synapses = &mut network.projections[1].synapses;
-    synapses.iter_mut().max_by_key(|s| s.weight.unsigned_abs()).expect("has synapses")
+/// The strongest synapse into the output of the neuron that fires most: the scores must show it.
+fn audible(network: &mut Network) -> &mut model::network::Synapse {
+    let vector = Vector::load(NAME);
+    let output = &network.projections[2];
+    let fired = golden(&vector, network).into_iter().flat_map(|o| o.0);
+    let mut counts = vec![0; network.populations[output.source].size as usize];
+    for (_, _, neuron) in fired.filter(|s| s.1 as usize == output.source) {
+        counts[neuron as usize] += 1;
+    }
+    let busiest = (0..counts.len()).max_by_key(|&n| counts[n]).expect("neurons") as u32;
+    assert!(counts[busiest as usize] > 0, "the vector must make it fire");
+    let synapses = network.projections[2].synapses.iter_mut().filter(|s| s.pre == busiest);
+    synapses.max_by_key(|s| s.weight.unsigned_abs()).expect("has synapses")
 }
 
 #[test]
@@ -46,8 +55,8 @@ fn a_fault_in_the_golden_models_network_is_seen() {
     let vector = Vector::load(NAME);
     type Fault = fn(&mut Network);
     let faults: [(&str, Fault); 5] = [
-        ("weight", |n| strongest(n).weight ^= 64),
-        ("delay", |n| strongest(n).delay += 1),
+        ("weight", |n| audible(n).weight ^= 64),
+        ("delay", |n| audible(n).delay += 1),
         ("shift", |n| n.projections[1].weight_shift += 1),
         ("leak", |n| {
             if let Kind::Lif { decay, .. } = &mut n.populations[1].kind {
