@@ -8,7 +8,5 @@ pub mod golden;
 pub mod network;
 pub mod validate;
 
-#[cfg(feature = "audio")]
-pub mod ear;
 #[cfg(feature = "train")]
 pub mod train;

@@ -15,9 +15,6 @@ struct Args {
 enum Command {
     /// Run a network on recorded spikes with the golden model
     Evaluate(model::evaluate::EvaluateArgs),
-    /// Turn recorded speech into spikes with the inner-ear model
-    #[cfg(feature = "audio")]
-    Encode(model::ear::EncodeArgs),
     /// Train a network with delays and quantise it
     #[cfg(feature = "train")]
     Train(model::train::TrainArgs),
@@ -26,8 +23,6 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Evaluate(args) => model::evaluate::evaluate(&args).map(drop),
-        #[cfg(feature = "audio")]
-        Command::Encode(args) => model::ear::encode(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => model::train::train(&args),
     };
