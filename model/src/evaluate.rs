@@ -110,7 +110,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let done: Vec<_> = pool.install(|| {
+        let done: Result<Vec<_>, _> = pool.install(|| {
             chunk
                 .par_iter()
                 .map(|&sample| {
@@ -120,7 +120,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
                     Ok((sample, binned, outcome))
                 })
                 .collect::<Result<_, spikes::Error>>()
-        })?;
+        });
+        let done = done.with_context(|| args.input.display().to_string())?;
         for (sample, binned, outcome) in done {
             let label = input.label(sample);
             if let Some(spikes) = &mut spikes {

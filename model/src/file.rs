@@ -136,8 +136,9 @@ impl Network {
     /// The bytes of a network file; the same network gives the same bytes.
     ///
     /// # Errors
-    /// What safetensors refuses, in words.
+    /// A network that is not valid, or what safetensors refuses, in words.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        self.validate().map_err(|problems| problems.to_string())?;
         let header = Header {
             format: FORMAT.into(),
             version: 1,

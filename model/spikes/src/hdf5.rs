@@ -11,17 +11,20 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         message: e.to_string(),
     };
     let file = Hdf5File::from_bytes(bytes).map_err(|e| wrong("HDF5", e))?;
-    let times = lists(&file.dataset("spikes/times").map_err(|e| wrong("spikes/times", e))?)
+    let most = bytes.len();
+    let times = lists(&file.dataset("spikes/times").map_err(|e| wrong("spikes/times", e))?, most)
         .map_err(|message| Error::Field { path: path.into(), field: "spikes/times", message })?;
-    let units = lists(&file.dataset("spikes/units").map_err(|e| wrong("spikes/units", e))?)
+    let units = lists(&file.dataset("spikes/units").map_err(|e| wrong("spikes/units", e))?, most)
         .map_err(|message| Error::Field { path: path.into(), field: "spikes/units", message })?;
     let labels = match file.dataset("labels") {
-        Ok(dataset) => Some(plain(&dataset).map_err(|message| Error::Field {
-            path: path.into(),
-            field: "labels",
-            message,
-        })?),
-        Err(_) => None,
+        Ok(dataset) => {
+            let labels = plain(&dataset, most).and_then(|l| l.into_iter().map(label).collect());
+            let wrong = |message| Error::Field { path: path.into(), field: "labels", message };
+            Some(labels.map_err(wrong)?)
+        }
+        Err(e) if is_not_found(&e) => None,
+        // Labels that are there but damaged are not the same as none.
+        Err(e) => return Err(wrong("labels", e)),
     };
     if times.len() != units.len() {
         let message = format!("{} samples, but spikes/times has {}", units.len(), times.len());
@@ -43,13 +46,41 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         }
         out.offsets.push(out.times.len() as u64);
     }
-    out.labels = labels
-        .map(|l| l.into_iter().map(|v| (v >= 0.0 && v <= f64::from(u32::MAX)).then_some(v as u32)).collect());
+    out.labels = labels;
     Ok(out)
 }
 
+/// Whether there is no such dataset, as against one that cannot be read.
+fn is_not_found(error: &hdf5_reader::error::Error) -> bool {
+    match error {
+        hdf5_reader::error::Error::DatasetNotFound(_) => true,
+        hdf5_reader::error::Error::Context { source, .. } => is_not_found(source),
+        _ => false,
+    }
+}
+
+/// A damaged size could ask for more memory than there is: a file has fewer samples than bytes.
+fn check_size(dataset: &Dataset, most: usize) -> Result<(), String> {
+    let &[samples] = dataset.shape() else {
+        return Err(format!("{} dimensions; must have one, the samples", dataset.shape().len()));
+    };
+    if samples > most as u64 {
+        return Err(format!("{samples} samples in a file of {most} bytes; it is damaged, write it again"));
+    }
+    Ok(())
+}
+
+/// A label; negative is none.
+fn label(value: f64) -> Result<Option<u32>, String> {
+    if value.fract() != 0.0 || value > f64::from(u32::MAX) {
+        return Err(format!("{value}: must be a whole number up to {}, negative for none", u32::MAX));
+    }
+    Ok((value >= 0.0).then_some(value as u32))
+}
+
 /// Elements of a dataset of variable-length lists.
-fn lists(dataset: &Dataset) -> Result<Vec<Vec<f64>>, String> {
+fn lists(dataset: &Dataset, most: usize) -> Result<Vec<Vec<f64>>, String> {
+    check_size(dataset, most)?;
     let Datatype::VarLen { base, .. } = dataset.dtype() else {
         return Err("must hold variable-length lists, as SHD does".into());
     };
@@ -65,7 +96,8 @@ fn lists(dataset: &Dataset) -> Result<Vec<Vec<f64>>, String> {
 }
 
 /// Elements of a dataset of plain numbers.
-fn plain(dataset: &Dataset) -> Result<Vec<f64>, String> {
+fn plain(dataset: &Dataset, most: usize) -> Result<Vec<f64>, String> {
+    check_size(dataset, most)?;
     let (size, decode) = decoder(dataset.dtype())?;
     let raw = dataset.read_raw_bytes().map_err(|e| e.to_string())?;
     Ok(raw.chunks_exact(size).map(decode).collect())
@@ -104,5 +136,20 @@ fn decoder(kind: &Datatype) -> Result<(usize, Decode), String> {
         Datatype::FixedPoint { size: 4, signed: true, .. } => number!(i32),
         Datatype::FixedPoint { size: 8, signed: true, .. } => number!(i64),
         other => Err(format!("numbers of type {other:?} are not read; use float16, 32, 64 or integers")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+
+    #[test]
+    fn labels_are_whole_numbers_and_negative_ones_are_none() {
+        assert_eq!(label(19.0), Ok(Some(19)));
+        assert_eq!(label(f64::from(u32::MAX)), Ok(Some(u32::MAX)));
+        assert_eq!(label(-1.0), Ok(None));
+        for bad in [0.5, -0.5, 4_294_967_296.0, f64::NAN, f64::INFINITY] {
+            assert!(label(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -3,6 +3,28 @@
 //! A [`SpikeFile`] holds samples of (time, unit) pairs, read from SHD's own HDF5 or from `.npz`.
 //! [`SpikeFile::bin`] turns one sample into channels for each step. [`SpikesCsv`] and
 //! [`ResultsCsv`] write what a network made of it.
+//!
+//! - **Labels** are optional, for the file and for a sample: a negative number in a file is none. Labels
+//!   that are there but cannot be read are an error, never silently none.
+//! - **Steps** are floor(time / step length) in 32-bit floats, as the golden vectors need: 64-bit
+//!   arithmetic puts times on a border into other steps. Repeats of a channel in a step count once;
+//!   what falls at or after the last step is dropped. Both are counted in [`Binned`].
+//! - **Files appear whole or not at all**: a temporary file in the same folder, then a rename. The same
+//!   spikes give the same bytes.
+//! - **Damaged files are errors** that name file and field. HDF5 has no check sum, so a changed value
+//!   that is still a valid one goes unseen; a size that the file cannot hold is refused.
+//!
+//! ```
+//! use spikes::{Binning, SpikeFile};
+//!
+//! let mut file = SpikeFile::default();
+//! file.push(&[0.0004, 0.0021, 0.0022, 0.9], &[0, 5, 4, 1], Some(7));
+//! let binned = file.bin(0, &Binning { steps: 10, step_ms: 1.0, channels: 3, group: 2 })?;
+//! assert_eq!(binned.step(0), [0]);
+//! assert_eq!(binned.step(2), [2]); // units 4 and 5 share channel 2
+//! assert_eq!((binned.repeats, binned.late), (1, 1));
+//! # Ok::<(), spikes::Error>(())
+//! ```
 
 mod binning;
 mod csv;

@@ -53,7 +53,7 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         units: whole("units", units, 0.0, 65535.0)?.into_iter().map(|u| u as u16).collect(),
         offsets: whole("offsets", offsets, 0.0, 9e15)?.into_iter().map(|o| o as u64).collect(),
         labels: labels
-            .map(|l| whole("labels", l, -9e15, f64::from(u32::MAX)))
+            .map(|l| whole("labels", l, i64::MIN as f64, f64::from(u32::MAX)))
             .transpose()?
             .map(|l| l.into_iter().map(|v| u32::try_from(v).ok()).collect()),
     })
