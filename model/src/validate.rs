@@ -168,8 +168,8 @@ impl Network {
 
 /// Names stand in CSV files and tensor names.
 fn check_name(name: &str, at: &str, out: &mut Vec<String>) {
-    let fine = |c: char| c.is_alphanumeric() || "_-+:/ ".contains(c);
+    let fine = |c: char| c.is_alphanumeric() || "_-+:/.<>&| ".contains(c);
     if name.is_empty() || !name.chars().all(fine) {
-        out.push(format!("{at}: a name is made of letters, digits, `_`, `-`, `+`, `:`, `/` and spaces"));
+        out.push(format!("{at}: a name is made of letters, digits, spaces and `_-+:/.<>&|`"));
     }
 }
