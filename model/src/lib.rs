@@ -2,6 +2,8 @@
 //!
 //! The semantics are stated in `SPEC.md` beside this crate's manifest.
 
+#[cfg(feature = "audio")]
+pub mod ear;
 pub mod evaluate;
 pub mod file;
 pub mod golden;

@@ -15,6 +15,9 @@ struct Args {
 enum Command {
     /// Run a network on recorded spikes with the golden model
     Evaluate(model::evaluate::EvaluateArgs),
+    /// Turn recorded audio into spikes with a model of the inner ear
+    #[cfg(feature = "audio")]
+    Encode(model::ear::command::EncodeArgs),
     /// Train a network with delays and quantise it
     #[cfg(feature = "train")]
     Train(model::train::TrainArgs),
@@ -23,6 +26,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Evaluate(args) => model::evaluate::evaluate(&args).map(drop),
+        #[cfg(feature = "audio")]
+        Command::Encode(args) => model::ear::command::encode(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => model::train::train(&args),
     };
@@ -30,10 +35,17 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
-            let interrupted = error.downcast_ref::<model::evaluate::Interrupted>().is_some();
-            ExitCode::from(if interrupted { 130 } else { 2 })
+            ExitCode::from(if interrupted(&error) { 130 } else { 2 })
         }
     }
+}
+
+fn interrupted(error: &anyhow::Error) -> bool {
+    #[cfg(feature = "audio")]
+    if matches!(error.downcast_ref(), Some(model::ear::Error::Interrupted)) {
+        return true;
+    }
+    error.downcast_ref::<model::evaluate::Interrupted>().is_some()
 }
 
 /// Prints an error with its causes, each said once.
