@@ -8,6 +8,7 @@ use hw::{Image, Platform, Structure};
 use model::network::Network;
 use serde_json::json;
 use spikes::SpikeFile;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -78,15 +79,15 @@ fn compile(args: &Compile) -> Result<ExitCode> {
         builds.join(", ")
     ))?;
     for refused in &image.refused {
-        eprintln!("note: not as {}: {}", refused.structure, refused.reason);
+        warn(format_args!("note: not as {}: {}", refused.structure, refused.reason));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn refuse(args: &Compile, platform: &Platform, structure: Structure, violations: &[Violation]) -> ExitCode {
-    eprintln!("error: {}: does not fit {} ({structure}):", args.network.display(), platform.name);
+    warn(format_args!("error: {}: does not fit {} ({structure}):", args.network.display(), platform.name));
     for violation in violations {
-        eprintln!("  {violation}");
+        warn(format_args!("  {violation}"));
     }
     ExitCode::from(1)
 }
@@ -101,9 +102,13 @@ fn stimulus(path: &Path, args: &Compile, network: &Network) -> Result<Vec<u8>> {
     Ok(file.select(samples).to_npz(path)?)
 }
 
+/// A line for the user; a reader that has left is no error.
+fn warn(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Prints; a reader that has left is no error.
 fn print(text: &str) -> Result<()> {
-    use std::io::Write as _;
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("standard output"),

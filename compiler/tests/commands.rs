@@ -74,6 +74,8 @@ fn bad_input_and_wrong_use_are_status_2() {
         let out = compiler(folder.path(), args);
         assert_eq!(out.status.code(), Some(2), "{args:?}: {}", text(&out.stderr));
         assert!(!out.stderr.is_empty());
+        let said = text(&out.stderr);
+        assert!(said.matches("os error").count() <= 1, "each cause is said once: {said}");
     }
     assert!(!folder.path().join("x.bin").exists());
 }

@@ -285,7 +285,9 @@ impl Image {
     /// Whether everything that a run relies on holds.
     fn check(&self) -> Result<(), String> {
         let network = &self.network;
-        if network.steps == 0 || network.group == 0 || !(2..=32).contains(&network.membrane_bits) {
+        // As many as a network may have.
+        let steps_ok = (1..=1 << 24).contains(&network.steps);
+        if !steps_ok || network.group == 0 || !(2..=32).contains(&network.membrane_bits) {
             return Err("network: steps, group or membrane_bits out of range".into());
         }
         if !(network.step_ms.is_finite() && network.step_ms > 0.0) {

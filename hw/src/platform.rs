@@ -65,7 +65,7 @@ pub struct Platform {
     pub description: String,
     /// Delay structure, unless the compiler is told otherwise.
     pub delays: Structure,
-    /// Clock in MHz, for turning cycles into time.
+    /// Clock in MHz, 0.001..=100000, for turning cycles into time.
     pub clock_mhz: f64,
     /// The mesh.
     pub mesh: Mesh,
@@ -310,8 +310,11 @@ impl Platform {
         if !r.slots.is_power_of_two() {
             out.push(format!("ring_buffer.slots = {}: must be a power of two", r.slots));
         }
-        if !(self.clock_mhz.is_finite() && self.clock_mhz > 0.0) {
-            out.push(format!("clock_mhz = {}: must be a positive number", self.clock_mhz));
+        if !(0.001..=100_000.0).contains(&self.clock_mhz) {
+            out.push(format!("clock_mhz = {}: must be 0.001 to 100000", self.clock_mhz));
+        }
+        if self.name.is_empty() {
+            out.push("name: empty; reports name the platform".into());
         }
         for (i, p) in m.injectors.iter().enumerate() {
             let on_edge = match p.side {

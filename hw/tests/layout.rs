@@ -80,3 +80,34 @@ fn a_field_out_of_range_is_named() {
     let error = Platform::parse("mine.toml", &text).expect_err("unknown field").to_string();
     assert!(error.contains("slotz"), "{error}");
 }
+
+#[test]
+fn absurd_values_are_refused_all_at_once() {
+    let text = Platform::PRESETS[0].1;
+    for clock in ["0", "-1", "1e-300", "1e300", "nan", "inf"] {
+        let text = text.replace("clock_mhz = 100.0", &format!("clock_mhz = {clock}"));
+        let error = Platform::parse("mine.toml", &text).expect_err(clock).to_string();
+        assert!(error.contains("clock_mhz") && error.contains("0.001 to 100000"), "{error}");
+    }
+    let text = text
+        .replace("name = \"loihi\"", "name = \"\"")
+        .replace("width = 16", "width = 0")
+        .replace("height = 8", "height = 65")
+        .replace("router_buffer = 4", "router_buffer = 0")
+        .replace("barrier_latency = 16", "barrier_latency = 0")
+        .replace("depth = 4096", "depth = 0")
+        .replace("readouts = 64", "readouts = 2000");
+    let error = Platform::parse("mine.toml", &text).expect_err("absurd").to_string();
+    for field in [
+        "name: empty",
+        "mesh.width = 0: must be 1 to 64",
+        "mesh.height = 65",
+        "mesh.router_buffer = 0",
+        "mesh.barrier_latency = 0",
+        "shared_queue.depth = 0",
+        "core.readouts = 2000: must be 1 to 1024",
+        "mesh.injectors[0]",
+    ] {
+        assert!(error.contains(field), "{field}: {error}");
+    }
+}

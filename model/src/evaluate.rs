@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde::Serialize;
 use spikes::{ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +77,7 @@ pub struct Summary {
     pub densities: Vec<(String, f64)>,
 }
 
-/// Samples between looks at the interrupt and writes to the files.
+/// Samples between writes to the files.
 const CHUNK: usize = 64;
 
 /// Runs `model evaluate`.
@@ -114,15 +115,19 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
             chunk
                 .par_iter()
                 .map(|&sample| {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(None);
+                    }
                     let binned = input.bin(sample, &binning)?;
                     let outcome = golden::run(&network, &binned);
                     bar.inc(1);
-                    Ok((sample, binned, outcome))
+                    Ok(Some((sample, binned, outcome)))
                 })
                 .collect::<Result<_, spikes::Error>>()
         });
         let done = done.with_context(|| args.input.display().to_string())?;
-        for (sample, binned, outcome) in done {
+        // Interrupted: the samples up to the first that is not there.
+        for (sample, binned, outcome) in done.into_iter().map_while(|d| d) {
             let label = input.label(sample);
             if let Some(spikes) = &mut spikes {
                 for s in &outcome.spikes {
@@ -159,9 +164,9 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        print(&format!("{}\n", serde_json::to_string_pretty(&summary)?))?;
     } else if !args.quiet {
-        summary.print(&network);
+        print(&summary.text(&network))?;
     }
     if (summary.samples as usize) < all.len() {
         return Err(Interrupted { done: summary.samples as usize, all: all.len() }.into());
@@ -170,23 +175,32 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
 }
 
 impl Summary {
-    fn print(&self, network: &Network) {
-        println!("{}: {} samples on the golden model", network.name, self.samples);
+    fn text(&self, network: &Network) -> String {
+        let mut lines = vec![format!("{}: {} samples on the golden model", network.name, self.samples)];
         if self.labelled > 0 {
             let share = 100.0 * self.correct as f64 / self.labelled as f64;
-            println!("accuracy    {share:.2} % ({} of {})", self.correct, self.labelled);
+            lines.push(format!("accuracy    {share:.2} % ({} of {})", self.correct, self.labelled));
         }
         let n = self.samples.max(1) as f64;
-        println!(
+        lines.push(format!(
             "a sample    {:.0} input spikes ({:.1} late, {:.1} repeated), {:.0} synaptic events ({:.0} past the end)",
             self.input_spikes as f64 / n,
             self.input_late as f64 / n,
             self.input_repeats as f64 / n,
             self.synaptic_events as f64 / n,
             self.lost as f64 / n
-        );
+        ));
         for (name, density) in &self.densities {
-            println!("density     {name}: {:.2} % of neurons fire in a step", 100.0 * density);
+            lines.push(format!("density     {name}: {:.2} % of neurons fire in a step", 100.0 * density));
         }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// Prints; a reader that has left is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("standard output"),
     }
 }

@@ -1,11 +1,10 @@
 //! Network files: `.safetensors` with the description as JSON in its metadata (contract section 5).
 
 use crate::network::{DEFAULT_MEMBRANE_BITS, Kind, Network, Population, Projection, Reset, Synapse};
-use crate::validate::Problems;
+use crate::validate::{MOST_MEMBERS, NO_POPULATION, Problems};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Why a network file cannot be used.
@@ -95,7 +94,7 @@ impl Network {
     /// Reads and validates a network file.
     ///
     /// # Errors
-    /// [`FileError`], naming file, field and remedy.
+    /// [`FileError`], naming file, field and remedy; every problem of the network at once.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let bytes = std::fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?;
         Self::from_bytes(&bytes, path)
@@ -106,9 +105,17 @@ impl Network {
     /// # Errors
     /// As [`Network::read`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
-        let network = parse(bytes).map_err(|message| FileError::Format { path: path.into(), message })?;
-        network.validate().map_err(|problems| FileError::Invalid { path: path.into(), problems })?;
-        Ok(network)
+        let Parsed { network, mut problems } =
+            parse(bytes).map_err(|message| FileError::Format { path: path.into(), message })?;
+        if let Err(Problems(more)) = network.validate() {
+            // Which name is no population was said with the name.
+            problems.extend(more.into_iter().filter(|p| !p.ends_with(NO_POPULATION)));
+        }
+        if problems.is_empty() {
+            Ok(network)
+        } else {
+            Err(FileError::Invalid { path: path.into(), problems: Problems(problems) })
+        }
     }
 
     /// Writes a network file; nothing half-written is left.
@@ -118,19 +125,7 @@ impl Network {
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         self.validate().map_err(|problems| FileError::Invalid { path: path.into(), problems })?;
         let bytes = self.to_bytes().map_err(|message| FileError::Format { path: path.into(), message })?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            }
-            file.persist(path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(|source| FileError::Io { path: path.into(), source })
+        spikes::write_whole(path, &bytes).map_err(|source| FileError::Io { path: path.into(), source })
     }
 
     /// The bytes of a network file; the same network gives the same bytes.
@@ -217,10 +212,123 @@ impl PopulationHeader {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Network, String> {
+/// What a file holds, with everything in it that is not as the contract has it. Where a tensor cannot be
+/// used, harmless values stand in its place, so that validation can go on to say the rest.
+struct Parsed {
+    network: Network,
+    problems: Vec<String>,
+}
+
+/// The tensors of a file, and what was asked for in vain.
+struct Tensors<'a> {
+    file: SafeTensors<'a>,
+    used: HashSet<String>,
+    problems: Vec<String>,
+}
+
+impl Tensors<'_> {
+    /// The values of a tensor, `N` bytes each.
+    fn take<T, const N: usize>(
+        &mut self,
+        name: String,
+        dtype: Dtype,
+        value: fn([u8; N]) -> T,
+    ) -> Option<Vec<T>> {
+        let found = match self.file.tensor(&name) {
+            Err(_) => {
+                self.problems.push(format!("tensor `{name}` is missing"));
+                None
+            }
+            Ok(view) if view.dtype() != dtype || view.shape().len() != 1 => {
+                self.problems.push(format!(
+                    "tensor `{name}` is {:?} {:?}; it must be {dtype:?} of one dimension",
+                    view.dtype(),
+                    view.shape()
+                ));
+                None
+            }
+            Ok(view) => Some(view.data().as_chunks().0.iter().map(|c| value(*c)).collect()),
+        };
+        self.used.insert(name);
+        found
+    }
+
+    fn population(&mut self, p: &PopulationHeader) -> Population {
+        let mut wrong = |what: &str| self.problems.push(format!("population `{}`: {what}", p.name));
+        if p.reset.is_some() && p.kind != KindHeader::Lif {
+            wrong("`reset` belongs to lif populations only");
+        }
+        if p.group.is_some() && p.kind != KindHeader::Input {
+            wrong("`group` belongs to the input only");
+        }
+        // A size that is itself out of range asks for no memory.
+        let stand_in = if p.size <= MOST_MEMBERS { p.size as usize } else { 0 };
+        let decay = |tensors: &mut Self| {
+            let found = tensors.take(format!("{}.decay", p.name), Dtype::U16, u16::from_le_bytes);
+            found.unwrap_or_else(|| vec![0; stand_in])
+        };
+        let kind = match p.kind {
+            KindHeader::Input => Kind::Input { group: p.group.unwrap_or(1) },
+            KindHeader::Lif => Kind::Lif {
+                reset: match p.reset {
+                    Some(ResetHeader::Subtract) => Reset::Subtract,
+                    _ => Reset::Zero,
+                },
+                decay: decay(self),
+                threshold: self
+                    .take(format!("{}.threshold", p.name), Dtype::I32, i32::from_le_bytes)
+                    .unwrap_or_else(|| vec![1; stand_in]),
+            },
+            KindHeader::Integrator => Kind::Integrator { decay: decay(self) },
+        };
+        Population { name: p.name.clone(), kind, size: p.size }
+    }
+
+    fn projection(&mut self, p: &ProjectionHeader, populations: &[PopulationHeader]) -> Projection {
+        let field = |f: &str| format!("{}.{f}", p.name);
+        let pre = self.take(field("pre"), Dtype::U32, u32::from_le_bytes);
+        let post = self.take(field("post"), Dtype::U32, u32::from_le_bytes);
+        let delay = self.take(field("delay"), Dtype::U16, u16::from_le_bytes);
+        let weight = self.take(field("weight"), Dtype::I8, i8::from_le_bytes);
+        let mut synapses = Vec::new();
+        if let (Some(pre), Some(post), Some(delay), Some(weight)) = (pre, post, delay, weight) {
+            let n = pre.len();
+            if [post.len(), delay.len(), weight.len()] == [n; 3] {
+                let synapse =
+                    |i: usize| Synapse { pre: pre[i], post: post[i], delay: delay[i], weight: weight[i] };
+                synapses = (0..n).map(synapse).collect();
+            } else {
+                self.problems.push(format!(
+                    "projection `{}`: {n} pre, {} post, {} delay, {} weight; one of each a synapse",
+                    p.name,
+                    post.len(),
+                    delay.len(),
+                    weight.len()
+                ));
+            }
+        }
+        let mut index = |end: &str, name: &str| {
+            populations.iter().position(|p| p.name == name).unwrap_or_else(|| {
+                self.problems.push(format!("projection `{}`: {end} `{name}` is no population", p.name));
+                NOWHERE
+            })
+        };
+        let (source, target) = (index("source", &p.source), index("target", &p.target));
+        Projection { name: p.name.clone(), source, target, weight_shift: p.weight_shift, synapses }
+    }
+}
+
+/// Index of a population that is not there.
+const NOWHERE: usize = usize::MAX;
+
+/// Reads what can be read.
+///
+/// # Errors
+/// A file whose description cannot be read at all.
+fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     let not = |e: safetensors::SafeTensorError| format!("not a whole safetensors file: {e}; write it again");
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(not)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
+    let file = SafeTensors::deserialize(bytes).map_err(not)?;
     let json = metadata.metadata().as_ref().and_then(|m| m.get("network"));
     let json = json.ok_or("metadata key `network` is missing; this is no Delayline network")?;
     let header: Header = serde_json::from_str(json).map_err(|e| format!("metadata key `network`: {e}"))?;
@@ -230,87 +338,16 @@ fn parse(bytes: &[u8]) -> Result<Network, String> {
             header.format, header.version
         ));
     }
-    let mut used = HashSet::new();
-    let mut tensor = |name: String, dtype: Dtype| -> Result<Vec<u8>, String> {
-        let view = tensors.tensor(&name).map_err(|_| format!("tensor `{name}` is missing"))?;
-        if view.dtype() != dtype || view.shape().len() != 1 {
-            return Err(format!(
-                "tensor `{name}` is {:?} {:?}; it must be {dtype:?} of one dimension",
-                view.dtype(),
-                view.shape()
-            ));
-        }
-        used.insert(name);
-        Ok(view.data().to_vec())
-    };
-    let u16s = |b: Vec<u8>| b.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]])).collect::<Vec<_>>();
-    let u32s = |b: Vec<u8>| {
-        b.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect::<Vec<_>>()
-    };
-    let mut populations = Vec::new();
-    for p in &header.populations {
-        let field = |f: &str| format!("{}.{f}", p.name);
-        if p.reset.is_some() && p.kind != KindHeader::Lif {
-            return Err(format!("population `{}`: `reset` belongs to lif populations only", p.name));
-        }
-        if p.group.is_some() && p.kind != KindHeader::Input {
-            return Err(format!("population `{}`: `group` belongs to the input only", p.name));
-        }
-        let kind = match p.kind {
-            KindHeader::Input => Kind::Input { group: p.group.unwrap_or(1) },
-            KindHeader::Lif => Kind::Lif {
-                reset: match p.reset {
-                    Some(ResetHeader::Subtract) => Reset::Subtract,
-                    _ => Reset::Zero,
-                },
-                decay: u16s(tensor(field("decay"), Dtype::U16)?),
-                threshold: u32s(tensor(field("threshold"), Dtype::I32)?)
-                    .into_iter()
-                    .map(u32::cast_signed)
-                    .collect(),
-            },
-            KindHeader::Integrator => Kind::Integrator { decay: u16s(tensor(field("decay"), Dtype::U16)?) },
-        };
-        populations.push(Population { name: p.name.clone(), kind, size: p.size });
-    }
-    let index = |name: &str| header.populations.iter().position(|p| p.name == name);
-    let mut projections = Vec::new();
-    for p in &header.projections {
-        let field = |f: &str| format!("{}.{f}", p.name);
-        let population = |end: &str, name: &str| {
-            index(name).ok_or_else(|| format!("projection `{}`: {end} `{name}` is no population", p.name))
-        };
-        let pre = u32s(tensor(field("pre"), Dtype::U32)?);
-        let post = u32s(tensor(field("post"), Dtype::U32)?);
-        let delay = u16s(tensor(field("delay"), Dtype::U16)?);
-        let weight = tensor(field("weight"), Dtype::I8)?;
-        if [post.len(), delay.len(), weight.len()] != [pre.len(); 3] {
-            return Err(format!(
-                "projection `{}`: {} pre, {} post, {} delay, {} weight; one of each a synapse",
-                p.name,
-                pre.len(),
-                post.len(),
-                delay.len(),
-                weight.len()
-            ));
-        }
-        let synapses = (0..pre.len())
-            .map(|i| Synapse { pre: pre[i], post: post[i], delay: delay[i], weight: weight[i].cast_signed() })
-            .collect();
-        projections.push(Projection {
-            name: p.name.clone(),
-            source: population("source", &p.source)?,
-            target: population("target", &p.target)?,
-            weight_shift: p.weight_shift,
-            synapses,
-        });
-    }
-    let mut unknown: Vec<_> = tensors.names().into_iter().filter(|n| !used.contains(*n)).collect();
+    let mut tensors = Tensors { file, used: HashSet::new(), problems: Vec::new() };
+    let populations = header.populations.iter().map(|p| tensors.population(p)).collect();
+    let projections = header.projections.iter().map(|p| tensors.projection(p, &header.populations)).collect();
+    let Tensors { file, used, mut problems } = tensors;
+    let mut unknown: Vec<_> = file.names().into_iter().filter(|n| !used.contains(*n)).collect();
     unknown.sort_unstable();
-    if let Some(name) = unknown.first() {
-        return Err(format!("tensor `{name}` belongs to no population or projection; remove it"));
+    for name in unknown {
+        problems.push(format!("tensor `{name}` belongs to no population or projection; remove it"));
     }
-    Ok(Network {
+    let network = Network {
         name: header.name,
         step_ms: header.step_ms,
         steps: header.steps,
@@ -318,5 +355,6 @@ fn parse(bytes: &[u8]) -> Result<Network, String> {
         classes: header.classes.unwrap_or_default(),
         populations,
         projections,
-    })
+    };
+    Ok(Parsed { network, problems })
 }

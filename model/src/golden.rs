@@ -5,6 +5,7 @@
 
 use crate::network::{DECAY_ONE, Kind, Network, Reset};
 use spikes::Binned;
+use std::collections::HashMap;
 
 /// One spike of a neuron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,12 +58,8 @@ pub fn run_traced(network: &Network, input: &Binned, mut trace: impl FnMut(u32, 
             lists
         })
         .collect();
-    // arriving[population][step][neuron]: the sum of all weights that arrive then.
-    let mut arriving: Vec<Vec<Vec<i64>>> = network
-        .populations
-        .iter()
-        .map(|p| vec![vec![0; p.size as usize]; if matches!(p.kind, Kind::Input { .. }) { 0 } else { steps }])
-        .collect();
+    // arriving[population][step][neuron]: the sum of all weights that arrive then, where any do.
+    let mut arriving: Vec<HashMap<usize, Vec<i64>>> = vec![HashMap::new(); network.populations.len()];
     let mut membranes: Vec<Vec<i64>> = network.populations.iter().map(|p| vec![0; p.size as usize]).collect();
     let readout = network.readout();
     let mut scores = vec![0i64; network.populations[readout].size as usize];
@@ -77,13 +74,14 @@ pub fn run_traced(network: &Network, input: &Binned, mut trace: impl FnMut(u32, 
                 fired[index] = input.step(t as u32).to_vec();
                 continue;
             }
+            let due = arriving[index].remove(&t).unwrap_or_else(|| vec![0; population.size as usize]);
             for n in 0..population.size as usize {
                 let v = &mut membranes[index][n];
                 // 1. Leak, truncated toward zero.
                 let one = i64::from(DECAY_ONE);
                 *v = *v * (one - i64::from(population.decay()[n])) / one;
                 // 2. One saturation, after the sum.
-                *v = (*v + arriving[index][t][n]).clamp(bottom, top);
+                *v = (*v + due[n]).clamp(bottom, top);
                 match &population.kind {
                     // 3. Fire and reset.
                     Kind::Lif { reset, threshold, .. } => {
@@ -114,8 +112,9 @@ pub fn run_traced(network: &Network, input: &Binned, mut trace: impl FnMut(u32, 
                     let at = t + usize::from(synapse.delay);
                     synaptic_events += 1;
                     if at < steps {
-                        arriving[projection.target][at][synapse.post as usize] +=
-                            i64::from(synapse.weight) << projection.weight_shift;
+                        let size = network.populations[projection.target].size as usize;
+                        let sums = arriving[projection.target].entry(at).or_insert_with(|| vec![0; size]);
+                        sums[synapse.post as usize] += i64::from(synapse.weight) << projection.weight_shift;
                     } else {
                         lost += 1;
                     }

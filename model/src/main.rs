@@ -1,6 +1,7 @@
 //! Command line of the model: evaluate, encode, train.
 
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Networks with synaptic delays: golden model, ear model, trainer.
@@ -56,5 +57,6 @@ fn report(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
-    eprintln!("error: {text}");
+    // A reader that has left hears nothing; the status says it.
+    let _ = writeln!(std::io::stderr(), "error: {text}");
 }

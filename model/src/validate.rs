@@ -19,6 +19,12 @@ impl std::error::Error for Problems {}
 
 /// At most this many synapses of a projection are named one by one.
 const NAMED: usize = 5;
+/// What is said of an index that is out of range.
+pub(crate) const NO_POPULATION: &str = "source or target is no population";
+/// Most members of a population.
+pub(crate) const MOST_MEMBERS: u32 = 1 << 24;
+/// Most steps of a sample: over four hours of 1 ms steps, and few enough that a sample's steps fit in memory.
+pub const MOST_STEPS: u32 = 1 << 24;
 
 impl Network {
     /// Whether it is a network of the contract.
@@ -30,8 +36,8 @@ impl Network {
         if !(self.step_ms.is_finite() && self.step_ms > 0.0 && (self.step_ms / 1000.0) as f32 > 0.0) {
             out.push(format!("step_ms = {}: must be a positive number", self.step_ms));
         }
-        if self.steps == 0 {
-            out.push("steps = 0: must be at least 1".into());
+        if self.steps == 0 || self.steps > MOST_STEPS {
+            out.push(format!("steps = {}: must be at least 1, at most {MOST_STEPS}", self.steps));
         }
         if !(2..=32).contains(&self.membrane_bits) {
             out.push(format!("membrane_bits = {}: must be 2 to 32", self.membrane_bits));
@@ -49,8 +55,8 @@ impl Network {
             if !names.insert(&p.name) {
                 out.push(format!("{at}: the name is taken; names are unique"));
             }
-            if p.size == 0 || p.size > 1 << 24 {
-                out.push(format!("{at}: size = {}: must be 1 to {}", p.size, 1 << 24));
+            if p.size == 0 || p.size > MOST_MEMBERS {
+                out.push(format!("{at}: size = {}: must be 1 to {MOST_MEMBERS}", p.size));
             }
             self.check_parameters(p, &at, out);
         }
@@ -92,17 +98,21 @@ impl Network {
         if !matches!(p.kind, Kind::Input { .. }) && decay.len() != p.size as usize {
             out.push(format!("{}.decay: {} values for {} neurons", p.name, decay.len(), p.size));
         }
-        if let Some(n) = decay.iter().position(|d| *d > DECAY_ONE) {
-            out.push(format!("{}.decay[{n}] = {}: must be 0 to {DECAY_ONE}", p.name, decay[n]));
+        let bad = |d: &u16| *d > DECAY_ONE;
+        if let Some(n) = decay.iter().position(bad) {
+            let more = others(decay.iter().filter(|d| bad(d)).count());
+            out.push(format!("{}.decay[{n}] = {}: must be 0 to {DECAY_ONE}{more}", p.name, decay[n]));
         }
         if let Kind::Lif { threshold, .. } = &p.kind {
             if threshold.len() != p.size as usize {
                 out.push(format!("{}.threshold: {} values for {} neurons", p.name, threshold.len(), p.size));
             }
             let top = (1i64 << (self.membrane_bits.clamp(2, 32) - 1)) - 1;
-            if let Some(n) = threshold.iter().position(|t| *t < 1 || i64::from(*t) > top) {
+            let bad = |t: &i32| *t < 1 || i64::from(*t) > top;
+            if let Some(n) = threshold.iter().position(bad) {
+                let more = others(threshold.iter().filter(|t| bad(t)).count());
                 out.push(format!(
-                    "{}.threshold[{n}] = {}: must be 1 to {top}, the highest value of a {}-bit membrane",
+                    "{}.threshold[{n}] = {}: must be 1 to {top}, the highest value of a {}-bit membrane{more}",
                     p.name, threshold[n], self.membrane_bits
                 ));
             }
@@ -110,12 +120,13 @@ impl Network {
     }
 
     fn check_projections(&self, out: &mut Vec<String>) {
-        let mut names: HashSet<&String> = self.populations.iter().map(|p| &p.name).collect();
+        // A projection may be called like a population: their tensors have other endings.
+        let mut names = HashSet::new();
         for (i, p) in self.projections.iter().enumerate() {
             let at = format!("projections[{i}] `{}`", p.name);
             check_name(&p.name, &at, out);
             if !names.insert(&p.name) {
-                out.push(format!("{at}: the name is taken; populations and projections share their names"));
+                out.push(format!("{at}: the name is taken; names are unique"));
             }
             if p.weight_shift > 15 {
                 out.push(format!("{at}: weight_shift = {}: must be 0 to 15", p.weight_shift));
@@ -123,7 +134,7 @@ impl Network {
             let (Some(source), Some(target)) =
                 (self.populations.get(p.source), self.populations.get(p.target))
             else {
-                out.push(format!("{at}: source or target is no population"));
+                out.push(format!("{at}: {NO_POPULATION}"));
                 continue;
             };
             if matches!(source.kind, Kind::Integrator { .. }) {
@@ -166,10 +177,14 @@ impl Network {
     }
 }
 
-/// Names stand in CSV files and tensor names.
+/// How many more values are wrong than the one that is named.
+fn others(wrong: usize) -> String {
+    if wrong > 1 { format!(" ({} more like it)", wrong - 1) } else { String::new() }
+}
+
+/// Names stand in CSV files, unquoted.
 fn check_name(name: &str, at: &str, out: &mut Vec<String>) {
-    let fine = |c: char| c.is_alphanumeric() || "_-+:/.<>&| ".contains(c);
-    if name.is_empty() || !name.chars().all(fine) {
-        out.push(format!("{at}: a name is made of letters, digits, spaces and `_-+:/.<>&|`"));
+    if name.is_empty() || name.contains(|c: char| c == ',' || c == '"' || c.is_control()) {
+        out.push(format!("{at}: a name has at least one character, no commas, quotes or line ends"));
     }
 }

@@ -1,7 +1,8 @@
 //! The command `model evaluate`: its files against the golden vectors, its words and its exit status.
 
+use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const NAMES: [&str; 8] = [
     "basic",
@@ -124,4 +125,97 @@ fn help_teaches_with_an_example() {
         Command::new(env!("CARGO_BIN_EXE_model")).args(["evaluate", "--help"]).output().expect("runs");
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("model evaluate net.safetensors --input"));
+}
+
+/// One channel, one neuron that fires a step later, so many steps.
+fn relay(steps: u32) -> Network {
+    Network {
+        name: "relay".into(),
+        step_ms: 1.0,
+        steps,
+        membrane_bits: 8,
+        classes: Vec::new(),
+        populations: vec![
+            Population { name: "in".into(), kind: Kind::Input { group: 1 }, size: 1 },
+            Population {
+                name: "out".into(),
+                kind: Kind::Lif { reset: Reset::Zero, decay: vec![0], threshold: vec![1] },
+                size: 1,
+            },
+        ],
+        projections: vec![Projection {
+            name: "relay".into(),
+            source: 0,
+            target: 1,
+            weight_shift: 0,
+            synapses: vec![Synapse { pre: 0, post: 0, delay: 1, weight: 1 }],
+        }],
+    }
+}
+
+/// A network and an input of so many samples, each with one spike in step 0.
+fn written(folder: &Path, network: &Network, samples: usize) -> (PathBuf, PathBuf) {
+    let paths = (folder.join("relay.safetensors"), folder.join("in.npz"));
+    network.write(&paths.0).expect("written");
+    let mut input = spikes::SpikeFile::default();
+    for _ in 0..samples {
+        input.push(&[0.0], &[0], Some(0));
+    }
+    input.write_npz(&paths.1).expect("written");
+    paths
+}
+
+#[test]
+fn a_sample_of_millions_of_steps_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (network, input) = written(folder.path(), &relay(3_000_000), 1);
+    let results = folder.path().join("r.csv");
+    let output = evaluate(&network, &input, &["--results", results.to_str().expect("UTF-8")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let results = std::fs::read_to_string(results).expect("written");
+    assert_eq!(results, "sample,label,prediction,cycles,score_0\n0,0,0,,1\n");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    for more in [&[][..], &["--json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_model"));
+        command.arg("evaluate").arg(golden("basic.safetensors"));
+        command.arg("--input").arg(golden("basic.npz")).args(more);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_whole_files_of_what_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (network, input) = written(folder.path(), &relay(100_000), 20_000);
+    let [spikes, results] = ["s.csv", "r.csv"].map(|f| folder.path().join(f));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_model"));
+    command.arg("evaluate").arg(network).arg("--input").arg(input);
+    command.arg("--spikes").arg(&spikes).arg("--results").arg(&results);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    // Its two inputs and the two temporary files: it runs.
+    while std::fs::read_dir(folder.path()).expect("folder").count() < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    let output = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted after") && said.contains("of 20000"), "{said}");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("is there");
+    let (spikes, results) = (read(&spikes), read(&results));
+    let done = results.lines().count() - 1;
+    assert!(done < 20_000);
+    for (i, line) in results.lines().skip(1).enumerate() {
+        assert_eq!(line, format!("{i},0,0,,1"));
+    }
+    let expected: String = (0..done).map(|i| format!("{i},1,out,0\n")).collect();
+    assert_eq!(spikes, format!("sample,step,population,neuron\n{expected}"));
 }

@@ -99,6 +99,33 @@ fn tensors_of_a_projection_must_be_of_one_length() {
     refused(JSON, &longer, "2 weight");
 }
 
+#[test]
+fn all_that_is_wrong_with_a_file_is_said_at_once() {
+    let json = JSON
+        .replace(r#""steps":4"#, r#""steps":0"#)
+        .replace(r#""source":"in""#, r#""source":"ear""#)
+        .replace(r#""kind":"input""#, r#""kind":"input","reset":"zero""#);
+    let mut wrong = tensors();
+    wrong[1].1 = Dtype::U32;
+    wrong[4].2 = vec![0, 0];
+    wrong.remove(0);
+    wrong.push(("b.decay", Dtype::U16, vec![0, 0]));
+    wrong.push(("p.sign", Dtype::I8, vec![0]));
+    let message = read(&json, &wrong).expect_err("refused");
+    for says in [
+        "`reset` belongs to lif",
+        "`a.decay` is missing",
+        "`a.threshold` is U32",
+        "source `ear`",
+        "`b.decay` belongs",
+        "`p.sign` belongs",
+        "steps = 0",
+    ] {
+        assert!(message.contains(says), "{says}: {message}");
+    }
+    assert!(message.starts_with("n.safetensors: 7 problems:"), "{message}");
+}
+
 /// Every bit of a real file, one at a time.
 #[test]
 fn no_flipped_bit_makes_it_panic() {

@@ -82,6 +82,12 @@ fn there_must_be_a_step() {
 }
 
 #[test]
+fn steps_that_no_memory_holds_are_refused() {
+    one(|n| n.steps = u32::MAX, &["steps = 4294967295", "at most 16777216"]);
+    valid_after(|n| n.steps = 1 << 24);
+}
+
+#[test]
 fn membranes_are_2_to_32_bits_wide() {
     for bad in [0, 1, 33, 255] {
         let found = problems(|n| n.membrane_bits = bad);
@@ -190,9 +196,29 @@ fn without_an_integrator_the_last_population_must_spike() {
 #[test]
 fn names_are_unique_and_fit_a_csv_file() {
     one(|n| n.populations[1].name = "out".into(), &["`out`", "taken"]);
+    one(|n| n.projections[1].name = "in".into(), &["projections[1] `in`", "taken"]);
     for bad in ["", "a,b", "a\"b", "a\nb"] {
-        one(|n| n.projections[0].name = bad.into(), &["projections[0]", "letters"]);
+        one(|n| n.projections[0].name = bad.into(), &["projections[0]", "no commas"]);
     }
+    for fine in ["schicht_ä", "隠れ 層", "h(1)'s=#2", "a.pre", "{}[]%;"] {
+        valid_after(|n| n.populations[1].name = fine.into());
+    }
+}
+
+#[test]
+fn a_projection_may_be_called_like_a_population() {
+    valid_after(|n| n.projections[0].name = "hidden".into());
+    valid_after(|n| n.projections[0].name = "input".into());
+    let mut network = valid();
+    network.projections[0].name = "hidden".into();
+    let bytes = network.to_bytes().expect("writes");
+    assert_eq!(Network::from_bytes(&bytes, "n".as_ref()).expect("reads"), network);
+}
+
+#[test]
+fn of_many_bad_values_the_first_is_named_and_the_rest_counted() {
+    one(|n| decay(n).fill(5000), &["hidden.decay[0] = 5000", "(1 more like it)"]);
+    one(|n| threshold(n).fill(-7), &["hidden.threshold[0] = -7", "(1 more like it)"]);
 }
 
 #[test]

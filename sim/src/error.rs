@@ -13,7 +13,7 @@ pub enum Error {
         /// Why it is not there.
         reason: String,
     },
-    /// The input has channels that the network has not.
+    /// The input was binned for another number of steps.
     #[error(
         "input has {found} steps where the network has {expected}; bin it with the image's own step and group"
     )]
@@ -46,6 +46,14 @@ pub enum Error {
     /// The run was interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// A pattern for waves that matches nothing.
+    #[error(
+        "--vcd-scope {pattern}: matches nothing; scopes are like `chip.core_0_0`, `chip.router_*`, `chip.core_*.soma.*`"
+    )]
+    Scope {
+        /// The pattern.
+        pattern: String,
+    },
     /// The wave file cannot be written.
     #[error("{path}: {source}")]
     Waves {

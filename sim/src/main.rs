@@ -5,6 +5,7 @@ mod report;
 mod run;
 
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -26,5 +27,6 @@ fn print_error(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
-    eprintln!("error: {text}");
+    // A reader that has left hears nothing; the status says it.
+    let _ = writeln!(std::io::stderr(), "error: {text}");
 }

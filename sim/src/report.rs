@@ -10,7 +10,7 @@ use sim::stats::CoreStats;
 use sim::{Outcome, Simulator};
 use spikes::Binned;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::io::Write;
 
 /// Sums over the samples of a run.
 #[derive(Debug, Serialize)]
@@ -141,15 +141,18 @@ impl Report {
         if let Some(folder) = &args.report {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
-            write_whole(&folder.join("report.txt"), &text)?;
-            write_whole(&folder.join("report.json"), &json)?;
+            for (name, text) in [("report.txt", &text), ("report.json", &json)] {
+                let path = folder.join(name);
+                spikes::write_whole(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+            }
         }
         if args.json {
-            println!("{json}");
+            print(&format!("{json}\n"))
         } else if !args.quiet {
-            print!("{text}");
+            print(&text)
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn text(&self, image: &Image) -> String {
@@ -245,13 +248,10 @@ impl Report {
     }
 }
 
-fn write_whole(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("{}: cannot write", path.display()))
+/// Prints; a reader that has left is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("standard output"),
+    }
 }

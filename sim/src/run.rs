@@ -2,12 +2,13 @@
 
 use crate::cli::Args;
 use crate::report::Report;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use hw::Image;
 use sim::vcd::{Selection, Waves};
 use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -48,14 +49,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         channels: inputs.map_or(0, |p| p.size),
         group: network.group,
     };
+    let from = Source { file: &input, name: &name, binning };
     let mut writers = Writers::create(args, &image, &simulator)?;
     let mut report = Report::new(&image, structure, &name, &simulator);
     let bar = progress(args, samples.len() as u64);
     let first = samples.start;
     let mut finish = |index: usize, binned: &Binned, outcome: Outcome| -> Result<()> {
-        let label = input.label(first + index);
+        let label = from.file.label(first + index);
         for overflow in &outcome.overflows {
-            bar.suspend(|| eprintln!("sample {}: {overflow}", first + index));
+            bar.suspend(|| warn(format_args!("sample {}: {overflow}", first + index)));
         }
         writers.write(first + index, label, &outcome)?;
         report.add(label, binned, &outcome);
@@ -63,26 +65,29 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Ok(())
     };
     let outcome = if let Some(path) = &args.vcd {
-        with_waves(args, path, simulator, &input, &binning, first, &mut finish)
+        with_waves(args, path, simulator, &from, first, &mut finish)
     } else {
-        parallel(args, &simulator, &input, &binning, samples.clone(), &mut finish)
+        parallel(args, &simulator, &from, samples.clone(), &mut finish)
     };
     bar.finish_and_clear();
     if let Err(error) = outcome {
         if is_interrupt(&error) {
             // What is done is kept whole.
             writers.finish()?;
-            eprintln!(
-                "interrupted after {} of {} samples; their results are written",
-                report.samples,
-                samples.len()
-            );
+            let (done, all) = (report.samples, samples.len());
+            report.write(args, &image)?;
+            warn(format_args!("interrupted after {done} of {all} samples; their results are written"));
         }
         return Err(error);
     }
     writers.finish()?;
     report.write(args, &image)?;
     Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// A line for the user; a reader that has left is no error.
+fn warn(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The input file, or the stimulus inside the image.
@@ -107,22 +112,38 @@ fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
     indicatif::ProgressBar::new(samples).with_style(style)
 }
 
+/// Where samples come from.
+struct Source<'a> {
+    file: &'a SpikeFile,
+    /// For messages.
+    name: &'a str,
+    binning: Binning,
+}
+
+impl Source<'_> {
+    fn bin(&self, sample: usize) -> Result<Binned> {
+        self.file.bin(sample, &self.binning).with_context(|| self.name.to_string())
+    }
+}
+
 type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
 
 fn with_waves(
     args: &Args,
     path: &std::path::Path,
     mut simulator: Simulator,
-    input: &SpikeFile,
-    binning: &Binning,
+    from: &Source<'_>,
     sample: usize,
     finish: &mut Finish<'_>,
 ) -> Result<()> {
-    let binned = input.bin(sample, binning)?;
+    let binned = from.bin(sample)?;
     let steps = match &args.vcd_steps {
         None => None,
         Some(range) => {
-            let range = range.resolve(binning.steps as usize).context("--vcd-steps")?;
+            let steps = from.binning.steps;
+            let range = range
+                .resolve(steps as usize)
+                .map_err(|_| anyhow!("--vcd-steps {range}: the network has {steps} steps, from 0 on"))?;
             Some(range.start as u32..range.end as u32)
         }
     };
@@ -138,8 +159,7 @@ fn with_waves(
 fn parallel(
     args: &Args,
     simulator: &Simulator,
-    input: &SpikeFile,
-    binning: &Binning,
+    from: &Source<'_>,
     samples: std::ops::Range<usize>,
     finish: &mut Finish<'_>,
 ) -> Result<()> {
@@ -159,7 +179,7 @@ fn parallel(
                         break;
                     }
                     let result = (|| {
-                        let binned = input.bin(first + index, binning)?;
+                        let binned = from.bin(first + index)?;
                         let outcome = simulator.run(&binned)?;
                         Ok((binned, outcome))
                     })();

@@ -24,6 +24,15 @@ fn weight() -> impl Strategy<Value = i8> {
     prop_oneof![1 => Just(-128i8), 1 => Just(127i8), 1 => Just(0i8), 6 => any::<i8>()]
 }
 
+/// Mostly short, so that much arrives within the sample.
+fn delay() -> impl Strategy<Value = u16> {
+    prop_oneof![2 => 1..=5u16, 1 => 1..=63u16]
+}
+
+fn shift() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => 0..5u8, 1 => 0..=15u8]
+}
+
 fn draft(most: u32) -> impl Strategy<Value = Draft> {
     (1..=most).prop_flat_map(|size| {
         (any::<bool>(), vec((decay(), 1..1500i32), size as usize))
@@ -34,9 +43,9 @@ fn draft(most: u32) -> impl Strategy<Value = Draft> {
 /// A random valid network: recurrent, skipping and parallel projections of different shifts,
 /// several delays a pair, with or without an integrator.
 pub fn network() -> impl Strategy<Value = Network> {
-    let shape = (1..12u32, vec(draft(9), 1..4), any::<bool>(), 12..=32u8, 3..30u32, 1..3u32);
+    let shape = (1..12u32, vec(draft(9), 1..4), any::<bool>(), 2..=32u8, 1..30u32, 1..3u32);
     let edges = vec(
-        (any::<u32>(), any::<u32>(), 0..5u8, vec((any::<u32>(), any::<u32>(), 1..=63u16, weight()), 0..60)),
+        (any::<u32>(), any::<u32>(), shift(), vec((any::<u32>(), any::<u32>(), delay(), weight()), 0..60)),
         1..7,
     );
     (shape, edges).prop_map(|((inputs, drafts, integrates, membrane_bits, steps, group), edges)| {
@@ -160,14 +169,14 @@ pub fn platform() -> impl Strategy<Value = Platform> {
                 ring_buffer: RingBuffer {
                     slots: 64,
                     accumulators: 64 * neurons,
-                    accumulator_bits: 28,
+                    accumulator_bits: 36,
                     accumulator_ports: ring,
                 },
                 shared_queue: SharedQueue {
                     longest_delay: 63,
                     depth: 1 << 16,
                     axon_synapses: 1 << 12,
-                    accumulator_bits: 28,
+                    accumulator_bits: 36,
                     accumulator_ports: queue,
                 },
             }

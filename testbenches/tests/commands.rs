@@ -1,19 +1,40 @@
 //! The `sim` command as a user calls it.
 
+use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use testbenches::golden::{Vector, folder};
 
-/// The `sim` binary, built beside this test.
+/// The `sim` binary, built in this test's profile.
+fn binary() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").join("Cargo.toml");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "-q", "-p", "sim", "--message-format", "json", "--manifest-path"]).arg(manifest);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let out = build.output().expect("cargo runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        cargo_metadata::Message::parse_stream(&out.stdout[..])
+            .filter_map(|message| match message.expect("a message of cargo") {
+                cargo_metadata::Message::CompilerArtifact(a) => a.executable,
+                _ => None,
+            })
+            .find(|path| path.file_stem() == Some("sim"))
+            .expect("builds sim")
+            .into()
+    })
+}
+
 fn sim(arguments: &[&str]) -> Output {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").join("Cargo.toml");
-    Command::new(env!("CARGO"))
-        .args(["run", "-q", "-p", "sim", "--manifest-path"])
-        .arg(manifest)
-        .arg("--")
-        .args(arguments)
-        .output()
-        .expect("cargo runs")
+    Command::new(binary()).args(arguments).output().expect("runs")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
 }
 
 fn image(at: &Path, depth: u32) -> PathBuf {
@@ -85,4 +106,166 @@ fn wrong_use_is_status_2_and_names_the_file() {
         assert!(text.contains(says), "{arguments:?}: {text}");
     }
     assert!(!waves.exists(), "a refused run writes nothing");
+}
+
+#[test]
+fn a_choice_of_waves_that_chooses_nothing_is_refused() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    let waves = at.path().join("out.vcd");
+    for (more, says) in [
+        (["--vcd-scope", "chip.core_7_7"], "chip.core_7_7: matches nothing"),
+        (["--vcd-steps", "0..999"], "--vcd-steps 0..999: the network has"),
+    ] {
+        let out = sim(&[&["--image", text(&image), "--vcd", text(&waves)], &more[..]].concat());
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+        assert!(!waves.exists());
+    }
+}
+
+#[test]
+fn a_channel_that_is_not_there_is_said_with_the_file() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    let input = folder().join("reference_256.npz");
+    let out = sim(&["--image", text(&image), "--input", text(&input)]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("reference_256.npz") && said.contains("channel"), "{said}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    for more in [&[][..], &["--json"]] {
+        let mut command = Command::new(binary());
+        command.args(["--image", text(&image)]).args(more);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// One channel, one neuron that fires a step later, so many steps; so many samples of one spike each,
+/// the last of them with all channels.
+fn relay(at: &Path, steps: u32, channels: u32, samples: usize, depth: u32) -> PathBuf {
+    let network = Network {
+        name: "relay".into(),
+        step_ms: 1.0,
+        steps,
+        membrane_bits: 8,
+        classes: Vec::new(),
+        populations: vec![
+            Population { name: "in".into(), kind: Kind::Input { group: 1 }, size: channels },
+            Population {
+                name: "out".into(),
+                kind: Kind::Lif { reset: Reset::Zero, decay: vec![0], threshold: vec![1] },
+                size: 1,
+            },
+        ],
+        projections: vec![Projection {
+            name: "relay".into(),
+            source: 0,
+            target: 1,
+            weight_shift: 0,
+            synapses: (0..channels).map(|pre| Synapse { pre, post: 0, delay: 1, weight: 1 }).collect(),
+        }],
+    };
+    let mut platform = hw::Platform::load("loihi").expect("preset");
+    platform.shared_queue.depth = depth;
+    let mut image = compiler::image(&network, b"", &platform, hw::Structure::SharedQueue).expect("fits");
+    let mut input = spikes::SpikeFile::default();
+    for _ in 1..samples {
+        input.push(&[0.0], &[0], Some(0));
+    }
+    let all: Vec<u16> = (0..channels as u16).collect();
+    input.push(&vec![0.0; all.len()], &all, None);
+    image.stimulus = Some(input.to_npz(Path::new("in.npz")).expect("packs"));
+    let path = at.join("relay.bin");
+    image.write(&path).expect("written");
+    path
+}
+
+#[test]
+fn a_sample_that_overflows_fails_alone() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = relay(at.path(), 3, 4, 4, 3);
+    let [spikes, results, report] = ["s.csv", "r.csv", "report"].map(|f| at.path().join(f));
+    let run = ["--image", text(&image), "--spikes", text(&spikes), "--results", text(&results)];
+    let out = sim(&[&run[..], &["--report", text(&report), "--quiet"]].concat());
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    for says in ["sample 3", "core (0, 0)", "step 0", "queue of 3 events", "depth of 4 would"] {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let read = |path: &Path| std::fs::read_to_string(path).expect("written");
+    assert_eq!(read(&spikes), "sample,step,population,neuron\n0,1,out,0\n1,1,out,0\n2,1,out,0\n");
+    let results = read(&results);
+    let lines: Vec<_> = results.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("sample,label,prediction,cycles,score_0", 5));
+    assert!((0..3).all(|i| lines[i + 1].starts_with(&format!("{i},0,0,")) && lines[i + 1].ends_with(",1")));
+    assert_eq!(lines[4], "3,,,,", "nothing of a failed sample is to be trusted");
+    assert!(read(&report.join("report.json")).contains("\"failed\": 1"));
+}
+
+/// Starts a run that takes minutes, interrupts it once `runs` says so, and waits for its end.
+#[cfg(unix)]
+fn interrupted(arguments: &[&str], runs: impl Fn() -> bool) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("starts");
+    while !runs() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    child.wait_with_output().expect("ends")
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_whole_files_of_what_is_done() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = relay(at.path(), 100_000, 1, 20_000, 4096);
+    let [spikes, results, report] = ["s.csv", "r.csv", "report"].map(|f| at.path().join(f));
+    let run = ["--image", text(&image), "--spikes", text(&spikes), "--results", text(&results)];
+    // The image and the two temporary files: it runs.
+    let out = interrupted(&[&run[..], &["--report", text(&report)]].concat(), || {
+        std::fs::read_dir(at.path()).expect("folder").count() >= 3
+    });
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted after") && said.contains("of 20000"), "{said}");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("is there");
+    let (spikes, results) = (read(&spikes), read(&results));
+    let done = results.lines().count() - 1;
+    assert!(done < 20_000);
+    for (i, line) in results.lines().skip(1).enumerate() {
+        assert!(line.starts_with(&format!("{i},0,0,")) && line.ends_with(",1"), "{line}");
+    }
+    let expected: String = (0..done).map(|i| format!("{i},1,out,0\n")).collect();
+    assert_eq!(spikes, format!("sample,step,population,neuron\n{expected}"));
+    assert!(read(&report.join("report.json")).contains(&format!("\"samples\": {done},")));
+    assert_eq!(std::fs::read_dir(at.path()).expect("folder").count(), 4, "no temporary file is left");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_waves_that_can_be_read() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = relay(at.path(), 1 << 24, 1, 1, 4096);
+    let waves = at.path().join("out.vcd");
+    let out = interrupted(&["--image", text(&image), "--vcd", text(&waves)], || {
+        std::fs::metadata(&waves).is_ok_and(|m| m.len() > 1 << 20)
+    });
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(130), "{said}");
+    let read = std::fs::read_to_string(&waves).expect("is there");
+    assert!(read.ends_with('\n'), "the last line is whole");
+    let wave = wellen::simple::read(&waves).expect("wellen reads it");
+    assert!(wave.time_table().len() > 1000);
 }

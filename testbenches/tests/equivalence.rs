@@ -36,21 +36,78 @@ fn agree(network: &Network, input: &Binned, platform: &Platform) -> Result<bool,
     Ok(ran)
 }
 
-fn run(cases: u32, rng: TestRng) {
+/// Runs `law` on random networks, inputs and platforms; it says whether the network fitted.
+fn run(cases: u32, rng: TestRng, law: impl Fn(&Network, &Binned, &Platform) -> Result<bool, TestCaseError>) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let ran = std::cell::Cell::new(0u32);
     TestRunner::new_with_rng(config, rng)
         .run(&random::case(), |(network, input, platform)| {
-            ran.set(ran.get() + u32::from(agree(&network, &input, &platform)?));
+            ran.set(ran.get() + u32::from(law(&network, &input, &platform)?));
             Ok(())
         })
         .unwrap_or_else(|e| panic!("{e}"));
     assert!(ran.get() > cases / 2, "only {} of {cases} networks fitted their platform", ran.get());
 }
 
+/// Most events that wait in the queue of any core, from what the golden model fired: an event of step s
+/// waits at the barrier of step t while its axon has a synapse in the core of delay t - s + 1 or more.
+fn golden_peak(network: &Network, input: &Binned, build: &hw::image::Build) -> u32 {
+    let mut fired: Vec<_> =
+        model::golden::run(network, input).spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+    let source = network.input() as u32;
+    for t in 0..network.steps {
+        fired.extend(input.step(t).iter().map(|&channel| (t, source, channel)));
+    }
+    let mut peak = 0;
+    for core in &build.cores {
+        let here = |population: usize, neuron: u32| {
+            let mut segments = core.segments.iter().filter(|s| s.population as usize == population);
+            segments.any(|s| (s.first..s.first + s.count).contains(&neuron))
+        };
+        // Longest delay of each axon: source and shift.
+        let mut longest = std::collections::HashMap::new();
+        for p in &network.projections {
+            for s in p.synapses.iter().filter(|s| s.weight != 0 && here(p.target, s.post)) {
+                let delay = longest.entry((p.source as u32, s.pre, p.weight_shift)).or_insert(0);
+                *delay = s.delay.max(*delay);
+            }
+        }
+        for t in 0..network.steps {
+            let waits = |&(step, population, neuron): &(u32, u32, u32)| {
+                let axons = longest.iter().filter(|(a, _)| (a.0, a.1) == (population, neuron));
+                axons.filter(|(_, delay)| step <= t && t - step < u32::from(**delay)).count() as u32
+            };
+            peak = peak.max(fired.iter().map(waits).sum());
+        }
+    }
+    peak
+}
+
+#[test]
+fn queues_as_deep_as_the_golden_peak_suffice_and_one_less_does_not() {
+    let overflowed = std::cell::Cell::new(0);
+    run(80, TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]), |network, input, platform| {
+        let queue = Structure::SharedQueue;
+        let Ok(build) = compiler::compile(network, platform, queue) else { return Ok(false) };
+        let peak = golden_peak(network, input, &build);
+        let mut platform = platform.clone();
+        platform.shared_queue.depth = peak.max(1);
+        prop_assert!(agree(network, input, &platform)?);
+        if peak > 1 {
+            overflowed.set(overflowed.get() + 1);
+            platform.shared_queue.depth = peak - 1;
+            let outcome = simulate(network, input, &platform, queue).expect("fits");
+            let needed = outcome.overflows.iter().map(|o| o.needed).max();
+            prop_assert_eq!(needed, Some(peak));
+        }
+        Ok(true)
+    });
+    assert!(overflowed.get() > 40, "{}", overflowed.get());
+}
+
 #[test]
 fn golden_and_simulator_agree_for_a_fixed_seed() {
-    run(300, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    run(1000, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]), agree);
 }
 
 #[test]
@@ -62,7 +119,7 @@ fn golden_and_simulator_agree_for_a_fresh_seed() {
     println!("DELAYLINE_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    run(100, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    run(300, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes), agree);
 }
 
 /// Every neuron of one recurrent population fires in every step, to every other, on every core.

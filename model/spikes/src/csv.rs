@@ -1,62 +1,33 @@
 //! The two result files: spikes, and predictions with scores.
 
 use crate::Error;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use crate::whole::Whole;
+use std::fmt;
+use std::path::Path;
 
-/// A file that appears under its name only when it is whole.
+/// A [`Whole`] file whose errors name it.
 #[derive(Debug)]
-struct Whole {
-    path: PathBuf,
-    file: BufWriter<NamedTempFile>,
-}
+struct Out(Whole);
 
-impl Whole {
+impl Out {
     fn create(path: &Path) -> Result<Self, Error> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = NamedTempFile::new_in(folder).map_err(|source| Error::Io { path: path.into(), source })?;
-        Ok(Self { path: path.into(), file: BufWriter::new(file) })
+        Whole::create(path).map(Self).map_err(|source| Error::Io { path: path.into(), source })
     }
 
-    fn write(&mut self, line: std::fmt::Arguments<'_>) -> Result<(), Error> {
-        self.file.write_fmt(line).map_err(|source| Error::Io { path: self.path.clone(), source })
+    fn write(&mut self, text: fmt::Arguments<'_>) -> Result<(), Error> {
+        self.0.write(text).map_err(|source| Error::Io { path: self.0.path().into(), source })
     }
 
     fn finish(self) -> Result<(), Error> {
-        let path = self.path;
-        let persist = || -> io::Result<()> {
-            let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            readable(&file)?;
-            file.persist(&path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        persist().map_err(|source| Error::Io { path: path.clone(), source })
+        let path = self.0.path().to_path_buf();
+        self.0.finish().map_err(|source| Error::Io { path, source })
     }
-}
-
-/// Temporary files are private; results are as readable as any file of the user's.
-fn readable(file: &NamedTempFile) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
-    Ok(())
-}
-
-/// Writes a file in whole: a temporary file beside it, then a rename.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut whole = Whole::create(path)?;
-    whole.file.write_all(bytes).map_err(|source| Error::Io { path: path.into(), source })?;
-    whole.finish()
 }
 
 /// `sample,step,population,neuron`; the file appears when it is finished.
 #[derive(Debug)]
 pub struct SpikesCsv {
-    out: Whole,
+    out: Out,
     populations: Vec<String>,
 }
 
@@ -66,7 +37,7 @@ impl SpikesCsv {
     /// # Errors
     /// [`Error::Io`].
     pub fn create(path: &Path, populations: &[String]) -> Result<Self, Error> {
-        let mut out = Whole::create(path)?;
+        let mut out = Out::create(path)?;
         out.write(format_args!("sample,step,population,neuron\n"))?;
         Ok(Self { out, populations: populations.to_vec() })
     }
@@ -92,7 +63,7 @@ impl SpikesCsv {
 /// `sample,label,prediction,cycles,score_0..`; the file appears when it is finished.
 #[derive(Debug)]
 pub struct ResultsCsv {
-    out: Whole,
+    out: Out,
     scores: usize,
 }
 
@@ -102,7 +73,7 @@ impl ResultsCsv {
     /// # Errors
     /// [`Error::Io`].
     pub fn create(path: &Path, scores: usize) -> Result<Self, Error> {
-        let mut out = Whole::create(path)?;
+        let mut out = Out::create(path)?;
         out.write(format_args!("sample,label,prediction,cycles"))?;
         for i in 0..scores {
             out.write(format_args!(",score_{i}"))?;

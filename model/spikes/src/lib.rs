@@ -32,11 +32,13 @@ mod error;
 mod hdf5;
 mod npz;
 mod range;
+mod whole;
 
 pub use binning::{Binned, Binning};
 pub use csv::{ResultsCsv, SpikesCsv};
 pub use error::Error;
 pub use range::SampleRange;
+pub use whole::write_whole;
 
 use std::path::Path;
 
@@ -84,7 +86,7 @@ impl SpikeFile {
     /// # Errors
     /// [`Error::Io`]; nothing half-written is left.
     pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
-        csv::write_whole(path, &self.to_npz(path)?)
+        write_whole(path, &self.to_npz(path)?).map_err(|source| Error::Io { path: path.into(), source })
     }
 
     /// The bytes of an `.npz` file; `path` is used in messages.

@@ -27,7 +27,7 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         numbers(entry).map(Some).map_err(|e| Error::Field {
             path: path.into(),
             field,
-            message: format!("{e}; it must be a one-dimensional array of numbers"),
+            message: e.to_string(),
         })
     };
     let missing = |field| Error::Field { path: path.into(), field, message: "missing".into() };
@@ -63,10 +63,11 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
 fn numbers(entry: impl Read) -> io::Result<Vec<f64>> {
     let npy = NpyFile::new(entry)?;
     if npy.shape().len() != 1 {
-        return Err(io::Error::other(format!("{} dimensions", npy.shape().len())));
+        let text = format!("{} dimensions; must be one, `ravel()` it first", npy.shape().len());
+        return Err(io::Error::other(text));
     }
     let DType::Plain(kind) = npy.dtype() else {
-        return Err(io::Error::other("records"));
+        return Err(io::Error::other("records; must be plain numbers"));
     };
     macro_rules! read {
         ($type:ty) => {
@@ -84,7 +85,15 @@ fn numbers(entry: impl Read) -> io::Result<Vec<f64>> {
         (TypeChar::Int, 2) => read!(i16),
         (TypeChar::Int, 4) => read!(i32),
         (TypeChar::Int, 8) => read!(i64),
-        _ => return Err(io::Error::other(format!("type {}", kind))),
+        (TypeChar::Float, 2) => {
+            return Err(io::Error::other(
+                "float16 is not read; write the array as float32, `.astype(numpy.float32)`",
+            ));
+        }
+        _ => {
+            let text = format!("type {kind} is not read; write integers, float32 or float64");
+            return Err(io::Error::other(text));
+        }
     })
 }
 

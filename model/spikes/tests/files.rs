@@ -224,3 +224,27 @@ fn labels_of_hdf5_that_cannot_be_read_are_not_taken_for_none() {
     let message = SpikeFile::from_bytes(&bytes, Path::new("d.h5")).expect_err("refused").to_string();
     assert!(message.starts_with("d.h5: labels: ") && message.contains("layout version 131"), "{message}");
 }
+
+#[test]
+fn float16_in_npz_is_refused_with_the_remedy() {
+    let message = refused("times", &[array("times.npy", "<f2", "1", &[0, 0]), units(&[0]), offsets(&[0, 1])]);
+    assert!(message.contains("float16") && message.contains("float32"), "{message}");
+}
+
+#[test]
+fn a_length_that_lies_asks_for_no_memory() {
+    for length in ["1000000000000000", "9223372036854775807", "18446744073709551615"] {
+        refused("times", &[array("times.npy", "<f4", length, &[0; 8]), units(&[0]), offsets(&[0, 1])]);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_said_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = ["a".to_string()];
+    let message = spikes::SpikesCsv::create(folder.path(), &names).expect_err("a folder").to_string();
+    assert!(message.contains("is a folder"), "{message}");
+    let nowhere = folder.path().join("none").join("s.csv");
+    let message = spikes::SpikesCsv::create(&nowhere, &names).expect_err("no folder").to_string();
+    assert!(message.contains("s.csv") && message.contains("there is no folder"), "{message}");
+}

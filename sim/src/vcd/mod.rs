@@ -83,13 +83,14 @@ impl Waves {
     /// Starts a wave file for a program.
     ///
     /// # Errors
-    /// [`Error::Waves`] where the file cannot be written.
+    /// [`Error::Waves`] where the file cannot be written, [`Error::Scope`] where a pattern matches nothing.
     pub fn create(path: &Path, program: &Program, selection: &Selection) -> Result<Self, Error> {
         let platform = &program.platform;
         let widths = program.widths();
         let width = usize::from(platform.mesh.width);
         let routers = width * usize::from(platform.mesh.height);
-        let mut d = Declare { layout: Layout::new(), patterns: &selection.scopes };
+        let hits = vec![false; selection.scopes.len()];
+        let mut d = Declare { layout: Layout::new(), patterns: &selection.scopes, hits };
         let top = d.scope(None, "chip");
         let chip = ChipSignals {
             clk: d.signal(top, "clk", 1),
@@ -129,6 +130,9 @@ impl Waves {
                 signals
             })
             .collect();
+        if let Some(i) = d.hits.iter().position(|hit| !hit) {
+            return Err(Error::Scope { pattern: selection.scopes[i].to_string() });
+        }
         let error = |source| Error::Waves { path: path.display().to_string(), source };
         let file = BufWriter::with_capacity(1 << 18, File::create(path).map_err(error)?);
         let comment = format!(
@@ -249,6 +253,8 @@ impl Waves {
         let mut pending = changes.iter().peekable();
         let clk = self.chip.clk.filter(|_| self.on);
         let (period, half) = (self.period_ps, self.period_ps / 2);
+        // Six years of a slow clock stand still rather than overflow.
+        let time = |cycle: u64| cycle.saturating_mul(period);
         let write = |writer: &mut Writer<_>, failed: &mut Option<_>, time, signal, value| {
             if failed.is_none()
                 && let Err(e) = writer.change(time, signal, value)
@@ -266,7 +272,7 @@ impl Waves {
                 }
             }
             if let Some(clk) = clk {
-                write(&mut self.writer, &mut self.failed, cycle * period, clk, 1);
+                write(&mut self.writer, &mut self.failed, time(cycle), clk, 1);
             }
             while let Some(c) = pending.next_if(|c| c.cycle <= cycle) {
                 let value = match c.value {
@@ -281,10 +287,10 @@ impl Waves {
                         value.cast_unsigned()
                     }
                 };
-                write(&mut self.writer, &mut self.failed, cycle * period, c.signal, value);
+                write(&mut self.writer, &mut self.failed, time(cycle), c.signal, value);
             }
             if let Some(clk) = clk {
-                write(&mut self.writer, &mut self.failed, cycle * period + half, clk, 0);
+                write(&mut self.writer, &mut self.failed, time(cycle).saturating_add(half), clk, 0);
             }
             cycle += 1;
         }

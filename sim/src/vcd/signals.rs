@@ -69,6 +69,8 @@ pub(super) struct ChipSignals {
 pub(super) struct Declare<'a> {
     pub(super) layout: Layout,
     pub(super) patterns: &'a [glob::Pattern],
+    /// Whether each pattern has matched anything.
+    pub(super) hits: Vec<bool>,
 }
 
 impl Declare<'_> {
@@ -76,13 +78,17 @@ impl Declare<'_> {
         self.layout.scope(parent, name)
     }
 
-    pub(super) fn wanted(&self, scope: ScopeId, name: &str) -> bool {
+    pub(super) fn wanted(&mut self, scope: ScopeId, name: &str) -> bool {
         let path = format!("{}.{name}", self.layout.scope_path(scope));
-        self.patterns.is_empty()
-            || self.patterns.iter().any(|p| {
-                // A pattern that names a scope takes all below it.
-                path.match_indices('.').map(|(i, _)| &path[..i]).chain([&path[..]]).any(|s| p.matches(s))
-            })
+        let mut wanted = self.patterns.is_empty();
+        for (pattern, hit) in self.patterns.iter().zip(&mut self.hits) {
+            // A pattern that names a scope takes all below it.
+            let mut paths = path.match_indices('.').map(|(i, _)| &path[..i]).chain([&path[..]]);
+            if paths.any(|s| pattern.matches(s)) {
+                (wanted, *hit) = (true, true);
+            }
+        }
+        wanted
     }
 
     pub(super) fn signal(&mut self, scope: ScopeId, name: &str, bits: u32) -> Signal {
