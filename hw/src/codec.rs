@@ -94,8 +94,15 @@ impl Image {
     /// [`ImageError::Io`].
     pub fn write(&self, path: &Path) -> Result<(), ImageError> {
         let bytes = self.to_bytes();
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let write = || -> std::io::Result<()> {
+            let found = std::fs::metadata(path);
+            if found.as_ref().is_ok_and(|f| !f.is_dir() && (!f.is_file() || path.starts_with("/dev"))) {
+                // A pipe or a device is never replaced by a file.
+                return std::fs::File::options().append(true).open(path)?.write_all(&bytes);
+            }
+            // A link stays, and the file that it names is replaced.
+            let path = if found.is_ok() { path.canonicalize()? } else { path.to_path_buf() };
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(&bytes)?;
             #[cfg(unix)]
@@ -103,7 +110,7 @@ impl Image {
                 use std::os::unix::fs::PermissionsExt;
                 file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
             }
-            file.persist(path).map_err(|e| e.error)?;
+            file.persist(&path).map_err(|e| e.error)?;
             Ok(())
         };
         write().map_err(|source| ImageError::Io { path: path.into(), source })

@@ -118,3 +118,27 @@ proptest! {
         prop_assert!(Image::from_bytes(&bytes).is_err());
     }
 }
+
+/// On a pipe, not on a device: a mistake must not replace anything of the machine's.
+#[cfg(unix)]
+#[test]
+fn an_image_is_written_to_pipes_and_through_links() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (pipe, link, file) =
+        (folder.path().join("pipe"), folder.path().join("link"), folder.path().join("f"));
+    let image = tiny();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).expect("reads")
+    });
+    let image = tiny();
+    image.write(&pipe).expect("written");
+    assert_eq!(reader.join().expect("ends"), image.to_bytes());
+    assert!(!pipe.is_file(), "the pipe is still one");
+    std::fs::write(&file, "before").expect("written");
+    std::os::unix::fs::symlink(&file, &link).expect("linked");
+    image.write(&link).expect("written");
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read(&file).expect("reads"), image.to_bytes());
+}

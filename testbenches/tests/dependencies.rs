@@ -41,6 +41,25 @@ fn no_arrow_but_those_of_the_house() {
     assert_eq!(ours.len(), ARROWS.len() + 1);
 }
 
+/// A clean build of the two programs of the main job is a matter of minutes.
+#[test]
+fn simulator_and_compiler_do_not_pull_in_trainer_audio_or_plots() {
+    for package in ["sim", "compiler"] {
+        let out = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--locked", "-e", "normal", "--prefix", "none", "-p", package])
+            .current_dir(root())
+            .output()
+            .expect("cargo tree");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let tree = String::from_utf8(out.stdout).expect("UTF-8");
+        assert!(tree.contains("clap "), "a tree that lists nothing shows nothing");
+        for heavy in ["rand", "symphonia", "rubato", "rustfft", "realfft", "plotters", "candle", "burn"] {
+            let pulled = tree.lines().any(|l| l.starts_with(heavy));
+            assert!(!pulled, "{package} pulls in {heavy}: make it a feature of the crate that needs it");
+        }
+    }
+}
+
 #[test]
 fn no_crate_is_published_and_all_share_one_rust_version() {
     for package in metadata().packages {

@@ -109,6 +109,10 @@ impl Reader {
 }
 
 fn record(structure: Structure) -> (Recorder, Reader, u64) {
+    record_some(structure, &Selection::default())
+}
+
+fn record_some(structure: Structure, selection: &Selection) -> (Recorder, Reader, u64) {
     let vector = Vector::load("recurrent_subtract");
     let mut platform = Platform::load("loihi").expect("preset");
     platform.core.neurons = 8;
@@ -119,7 +123,7 @@ fn record(structure: Structure) -> (Recorder, Reader, u64) {
     let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("out.vcd");
-    let mut waves = Waves::create(&path, simulator.program(), &Selection::default()).expect("file");
+    let mut waves = Waves::create(&path, simulator.program(), selection).expect("file");
     let mut recorder = Recorder::default();
     let outcome = simulator.run_with(&vector.binned(0), &mut Both(&mut waves, &mut recorder)).expect("runs");
     waves.finish().expect("written");
@@ -193,4 +197,60 @@ fn waves_of_a_shared_queue_run_hold_what_the_simulator_had() {
     for c in starts {
         assert_eq!(level[c], written[c - 1], "cycle {c}");
     }
+}
+
+/// Paths of all signals.
+fn paths(reader: &Reader) -> Vec<String> {
+    let h = reader.wave.hierarchy();
+    h.all_vars().map(|v| h[v].full_name(h)).collect()
+}
+
+#[test]
+fn waves_of_some_steps_hold_what_all_waves_hold_then() {
+    for structure in Structure::ALL {
+        let (recorder, mut all, end) = record(structure);
+        let selection = Selection { steps: Some(7..10), ..Selection::default() };
+        let (_, mut some, _) = record_some(structure, &selection);
+        let (from, to) = (recorder.starts[7].0, recorder.starts[10].0);
+        // At time 0 all is unknown.
+        let (first, last) = (some.wave.time_table()[1], *some.wave.time_table().last().expect("times"));
+        assert!(first / some.period == from && last / some.period <= to, "{first} to {last}");
+        let signals = paths(&all);
+        assert_eq!(signals, paths(&some));
+        let mut compared = 0;
+        for path in signals.iter().filter(|p| !p.ends_with(".state")) {
+            let (whole, part) = (all.values(path, end), some.values(path, end));
+            let changes = all.changes(path);
+            let mut changed = false;
+            for c in from..to {
+                changed |= changes.contains_key(&c);
+                let (w, p) = (whole[c as usize], part[c as usize]);
+                // Unknown only as long as it did not change.
+                assert!(
+                    w == p || (p.is_none() && !changed),
+                    "{structure} {path}, cycle {c}: {p:?} for {w:?}"
+                );
+                compared += u64::from(p.is_some());
+            }
+        }
+        assert!(compared > 1000, "{compared}");
+        // Buffers and credits are known from the first cycle on.
+        let known = some.values("chip.router_0_0.local_credits", end);
+        assert_eq!(known[from as usize], Some(4));
+    }
+}
+
+#[test]
+fn waves_of_some_scopes_hold_these_alone() {
+    let pattern = |p| glob::Pattern::new(p).expect("a pattern");
+    let scopes = vec![pattern("chip.core_0_0.soma"), pattern("chip.router_*.west_credits")];
+    let (recorder, mut reader, end) =
+        record_some(Structure::RingBuffer, &Selection { scopes, ..Selection::default() });
+    let found = paths(&reader);
+    assert!(found.iter().any(|p| p == "chip.core_0_0.soma.membrane"));
+    assert!(found.iter().any(|p| p == "chip.router_1_1.west_credits"));
+    assert!(found.iter().all(|p| p.starts_with("chip.core_0_0.soma.") || p.ends_with("west_credits")));
+    let write = reader.values("chip.core_0_0.soma.write", end);
+    let writes: Vec<_> = (0..end).filter(|&c| write[c as usize] == Some(1)).collect();
+    assert_eq!(writes, recorder.membranes.iter().map(|m| m.0).collect::<Vec<_>>());
 }

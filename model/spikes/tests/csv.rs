@@ -49,3 +49,26 @@ fn a_folder_that_is_not_there_is_named() {
     let error = SpikesCsv::create(path, &[]).expect_err("refused");
     assert!(matches!(&error, Error::Io { path: p, .. } if p == path), "{error}");
 }
+
+/// On a pipe, not on a device: a mistake must not replace anything of the machine's.
+#[cfg(unix)]
+#[test]
+fn files_are_written_to_pipes_and_through_links() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (pipe, link, file) =
+        (folder.path().join("pipe"), folder.path().join("link"), folder.path().join("f"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).expect("reads")
+    });
+    spikes::write_whole(&pipe, b"whole").expect("written");
+    assert_eq!(reader.join().expect("ends"), "whole");
+    assert!(!pipe.is_file(), "the pipe is still one");
+    std::fs::write(&file, "before").expect("written");
+    std::os::unix::fs::symlink(&file, &link).expect("linked");
+    spikes::write_whole(&link, b"after").expect("written");
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read_to_string(&file).expect("reads"), "after");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 3);
+}

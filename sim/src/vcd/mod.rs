@@ -306,6 +306,9 @@ impl Probe for Waves {
     fn step(&mut self, cycle: u64, step: u32) {
         self.on = self.steps.as_ref().is_none_or(|s| s.contains(&step));
         if !self.on {
+            // The queues swap, seen or not.
+            self.swapped = !self.swapped;
+            self.written.fill(0);
             return;
         }
         if self.first.is_none() {
