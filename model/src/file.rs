@@ -118,19 +118,7 @@ impl Network {
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         self.validate().map_err(|problems| FileError::Invalid { path: path.into(), problems })?;
         let bytes = self.to_bytes().map_err(|message| FileError::Format { path: path.into(), message })?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            }
-            file.persist(path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(|source| FileError::Io { path: path.into(), source })
+        write_whole(path, &bytes).map_err(|source| FileError::Io { path: path.into(), source })
     }
 
     /// The bytes of a network file; the same network gives the same bytes.
@@ -319,4 +307,18 @@ fn parse(bytes: &[u8]) -> Result<Network, String> {
         populations,
         projections,
     })
+}
+
+/// A file that appears whole or not at all: a temporary file in the same folder, then a rename.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
 }
