@@ -61,6 +61,14 @@ fn simulator_and_compiler_do_not_pull_in_trainer_audio_or_plots() {
 }
 
 #[test]
+fn the_compiler_does_without_trainer_and_audio() {
+    let metadata = metadata();
+    let compiler = metadata.packages.iter().find(|p| p.name == "compiler").expect("a crate");
+    let model = compiler.dependencies.iter().find(|d| d.name == "model").expect("a dependency");
+    assert!(!model.uses_default_features && model.features.is_empty(), "model's features cost build time");
+}
+
+#[test]
 fn no_crate_is_published_and_all_share_one_rust_version() {
     for package in metadata().packages {
         assert_eq!(package.publish, Some(Vec::new()), "{} must say publish = false", package.name);

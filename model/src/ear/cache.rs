@@ -10,7 +10,6 @@
 use super::membrane::Transfer;
 use super::{Error, Span};
 use realfft::num_complex::Complex32;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
@@ -69,10 +68,7 @@ impl Cache {
             return Ok(());
         }
         std::fs::create_dir_all(&self.folder).map_err(io)?;
-        let mut file =
-            tempfile::Builder::new().prefix("ear-").suffix(".tmp").tempfile_in(&self.folder).map_err(io)?;
-        file.write_all(&bytes).map_err(io)?;
-        file.persist(&path).map_err(|e| io(e.error))?;
+        spikes::write_whole(&path, &bytes).map_err(io)?;
         self.evict(&path).map_err(io)
     }
 

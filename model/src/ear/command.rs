@@ -9,7 +9,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use spikes::SpikeFile;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,7 +136,7 @@ fn ear(args: &EncodeArgs, sources: &[Source], stop: &AtomicBool) -> Result<(Vec<
     let read = |source: &Source| Recording::decode(source.bytes()?, &source.shown());
     // All are read once before the long work, so that a bad one is known at once.
     let bar = bar(args, "reading", sources.len())?;
-    let lengths: Vec<(f64, Span)> = sources
+    let lengths: Vec<Result<(f64, Span), Error>> = sources
         .par_iter()
         .map(|source| {
             check()?;
@@ -145,7 +144,9 @@ fn ear(args: &EncodeArgs, sources: &[Source], stop: &AtomicBool) -> Result<(Vec<
             bar.inc(1);
             Ok((recording.seconds(), Span::of(recording.samples.len(), recording.rate)))
         })
-        .collect::<Result<_, Error>>()?;
+        .collect();
+    // The first bad one by name, whichever thread met it.
+    let lengths: Vec<_> = lengths.into_iter().collect::<Result<_, _>>()?;
     bar.finish_and_clear();
     let mut by_span = BTreeMap::<Span, Vec<usize>>::new();
     for (i, (_, span)) in lengths.iter().enumerate() {
@@ -204,10 +205,6 @@ fn list(
         csv.write_record(row.iter().map(String::as_str).chain([format!("{:.4}", seconds[i]).as_str()]))?;
     }
     let bytes = csv.into_inner().map_err(|e| e.into_error())?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(".".as_ref());
-    let name = || path.display().to_string();
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(name)?;
-    file.write_all(&bytes).with_context(name)?;
-    file.persist(path).map_err(|e| e.error).with_context(name)?;
+    spikes::write_whole(path, &bytes).with_context(|| path.display().to_string())?;
     Ok(())
 }
