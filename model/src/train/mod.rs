@@ -43,6 +43,9 @@ pub struct TrainArgs {
     /// Name of the network
     #[arg(long, default_value = "trained")]
     pub name: String,
+    /// Names of the classes, in the order of their labels
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub class_names: Vec<String>,
     /// Sizes of the hidden populations
     #[arg(long, value_delimiter = ',', default_value = "48,48")]
     pub hidden: Vec<usize>,
@@ -153,6 +156,9 @@ pub fn train(args: &TrainArgs) -> Result<()> {
     if let Some(s) = test.iter().flatten().find(|s| s.label >= classes) {
         bail!("--test: label {} does not occur in --input; train on all classes", s.label);
     }
+    if !args.class_names.is_empty() && args.class_names.len() != classes {
+        bail!("--class-names: {} names for the {classes} classes of --input; name each", args.class_names.len());
+    }
     let shape = shape(args, &binning, classes);
     let settings = Settings {
         batch: args.batch as usize,
@@ -165,8 +171,12 @@ pub fn train(args: &TrainArgs) -> Result<()> {
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build()?;
     let trainer = pool.install(|| run(args, shape, settings, &samples, &stop))?;
-    let about =
-        About { name: args.name.clone(), step_ms: args.step_ms, group: args.group, classes: Vec::new() };
+    let about = About {
+        name: args.name.clone(),
+        step_ms: args.step_ms,
+        group: args.group,
+        classes: args.class_names.clone(),
+    };
     trainer.quantised().network(&trainer.shape, &about).write(&args.output)?;
     if let Some(test) = test {
         let score = pool.install(|| trainer.evaluate(&test));
