@@ -86,7 +86,7 @@ impl Span {
     pub fn of(samples: usize, rate: u32) -> Self {
         let halves = (2.0 * (samples as f64 / f64::from(rate) + TAIL)).ceil() as u32;
         // At an odd rate only whole seconds hold whole samples.
-        Self(if rate % 2 == 0 { halves } else { halves.next_multiple_of(2) })
+        Self(if rate.is_multiple_of(2) { halves } else { halves.next_multiple_of(2) })
     }
 
     /// Samples at a rate.
