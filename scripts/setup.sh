@@ -8,7 +8,7 @@ set -euo pipefail
 declare -A groups=(
   [rtl]="iverilog verilator yosys z3"
   [waves]="gtkwave xvfb xdotool imagemagick"
-  [data]="espeak-ng unzip python3"
+  [data]="curl espeak-ng unzip python3"
   [bench]="hyperfine valgrind gcc python3"
 )
 groups[ci]="${groups[rtl]}"
