@@ -350,6 +350,18 @@ fn data(name: &str) -> PathBuf {
     path
 }
 
+#[test]
+fn a_damaged_flac_is_refused_wherever_the_damage_is() {
+    let whole = std::fs::read(data("hd_eng_s00_t0_d2.flac")).expect("reads");
+    assert!(Recording::decode(whole.clone(), "whole").is_ok());
+    for at in (9_000..whole.len()).step_by(997) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0xff;
+        assert!(Recording::decode(flipped, "flipped").is_err(), "byte {at}");
+        assert!(Recording::decode(whole[..at].to_vec(), "cut").is_err(), "cut at {at}");
+    }
+}
+
 /// Pearson's correlation.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;

@@ -162,10 +162,12 @@ fn bad_recordings_are_refused_by_name() {
     refused(&file("empty.wav", &wav(8_000, 1, &[])), &[], &["empty.wav", "no samples"]);
     refused(&file("slow.wav", &wav(900, 1, &sound)), &[], &["slow.wav", "900", "4000"]);
     refused(&file("long.wav", &wav(8_000, 1, &vec![0.1; 80_001])), &[], &["long.wav", "longer than 10 s"]);
+    let whole = wav(8_000, 1, &sound);
+    refused(&file("cut.wav", &whole[..whole.len() / 2]), &[], &["cut.wav", "whole WAV or FLAC"]);
     refused(&file("fake.zip", b"PK\x03\x04"), &[], &["fake.zip"]);
     // The first bad one among good ones is named.
     file("1.wav", &wav(8_000, 1, &sound));
-    refused(folder.path(), &[], &["empty.wav"]);
+    refused(folder.path(), &[], &["cut.wav"]);
 }
 
 #[test]

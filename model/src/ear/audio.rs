@@ -24,7 +24,7 @@ impl Recording {
     /// Decodes a file's bytes; several channels are averaged. `name` is used in messages.
     ///
     /// # Errors
-    /// [`Error::Audio`]: not WAV or FLAC, damaged, empty, too long, or not finite.
+    /// [`Error::Audio`]: not WAV or FLAC, damaged, cut off, empty, too long, or not finite.
     pub fn decode(bytes: Vec<u8>, name: &str) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Audio { name: name.into(), reason };
         let damaged = |e: symphonia::core::errors::Error| {
@@ -35,11 +35,11 @@ impl Recording {
             .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(damaged)?;
         let track = format.default_track(TrackType::Audio);
-        let (id, parameters) = track
-            .and_then(|t| Some((t.id, t.codec_params.as_ref()?.audio()?)))
+        let (id, announced, parameters) = track
+            .and_then(|t| Some((t.id, t.num_frames, t.codec_params.as_ref()?.audio()?)))
             .ok_or_else(|| wrong("holds no sound".into()))?;
         let mut decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+            .make_audio_decoder(parameters, &AudioDecoderOptions::default().verify(true))
             .map_err(damaged)?;
         let mut rate = parameters.sample_rate.unwrap_or(0);
         let (mut samples, mut buffer) = (Vec::new(), Vec::<f32>::new());
@@ -55,6 +55,17 @@ impl Recording {
             if samples.len() as f64 > LONGEST * f64::from(rate) {
                 return Err(wrong(format!("longer than {LONGEST} s; cut it into pieces")));
             }
+        }
+        // The reader passes over damaged frames in silence; FLAC has a check sum of the sound.
+        if announced.is_some_and(|n| n != samples.len() as u64) {
+            let announced = announced.unwrap_or_default();
+            return Err(wrong(format!(
+                "damaged: it holds {} samples and announces {announced}; fetch or write it again",
+                samples.len()
+            )));
+        }
+        if decoder.finalize().verify_ok == Some(false) {
+            return Err(wrong("damaged: its sound has another check sum; fetch or write it again".into()));
         }
         if !RATES.contains(&rate) {
             let (low, high) = (RATES.start(), RATES.end());
