@@ -126,7 +126,6 @@ fn an_image_is_written_to_pipes_and_through_links() {
     let folder = tempfile::tempdir().expect("folder");
     let (pipe, link, file) =
         (folder.path().join("pipe"), folder.path().join("link"), folder.path().join("f"));
-    let image = tiny();
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
     let reader = std::thread::spawn({
         let pipe = pipe.clone();
