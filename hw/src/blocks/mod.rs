@@ -1,0 +1,9 @@
+//! The blocks of the machine, one file each; each keeps the cycles of `TIMING.md`.
+//!
+//! A block is a function that adds its definition to a [`rtl::Library`]; what it is made for are its arguments.
+
+pub mod credits;
+pub mod fifo;
+pub mod flit;
+#[cfg(test)]
+mod test;
