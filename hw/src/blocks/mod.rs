@@ -2,8 +2,17 @@
 //!
 //! A block is a function that adds its definition to a [`rtl::Library`]; what it is made for are its arguments.
 
+pub mod barrier;
 pub mod credits;
 pub mod fifo;
 pub mod flit;
+pub mod injector;
+pub mod link;
+pub mod mesh;
+pub mod readout;
+pub mod router;
+pub mod sequencer;
 #[cfg(test)]
 mod test;
+#[cfg(test)]
+mod test_link;
