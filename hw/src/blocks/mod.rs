@@ -2,8 +2,15 @@
 //!
 //! A block is a function that adds its definition to a [`rtl::Library`]; what it is made for are its arguments.
 
+pub mod accumulators;
+pub mod axons;
 pub mod credits;
 pub mod fifo;
 pub mod flit;
+pub mod memory_fifo;
+pub mod ring_buffer;
+pub mod shape;
+pub mod store;
+pub mod synapses;
 #[cfg(test)]
 mod test;
