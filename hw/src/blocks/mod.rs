@@ -9,7 +9,9 @@ pub mod fifo;
 pub mod flit;
 pub mod memory_fifo;
 pub mod ring_buffer;
+pub mod sender;
 pub mod shape;
+pub mod soma;
 pub mod store;
 pub mod synapses;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the tests of blocks share.
 
 use super::shape::Shape;
+use crate::layout::{RouteRow, Target};
 use crate::platform::{Platform, Ports, Structure};
 use rtl::{Def, Simulator, verilog};
 use std::process::Command;
@@ -92,4 +93,51 @@ pub(crate) fn set(sim: &mut Simulator, name: &str, value: u64) {
 pub(crate) fn set_s(sim: &mut Simulator, name: &str, value: i64) {
     let input = sim.input(name).expect("an input");
     sim.set_s(input, value);
+}
+
+/// What `TIMING.md` section 6 says of a step's spikes.
+pub(crate) struct Sends {
+    /// Cycle of each send and its flit.
+    pub flits: Vec<(u64, u64)>,
+    /// Cycles in which the sender or its FIFO has something to do.
+    pub busy: Vec<u64>,
+}
+
+/// Section 6 in closed form; `spikes` by the cycle from which each could be at the head, `returned` the cycles of credits.
+pub(crate) fn sends(
+    shape: &Shape,
+    spikes: &[(u64, usize)],
+    rows: &[RouteRow],
+    entries: &[Target],
+    returned: &[u64],
+    parity: u64,
+) -> Sends {
+    let (mut flits, mut busy) = (vec![], vec![]);
+    // g and f of the spike before.
+    let (mut addressed, mut finished) = (0, 0);
+    for &(visible, neuron) in spikes {
+        let p = visible.max(addressed);
+        let g = (p + 1).max(finished);
+        let row = rows[neuron];
+        let mut at = g + 1;
+        for route in row.base..row.base + row.count {
+            // A credit that comes back in a cycle is usable from the next.
+            let usable = |cycle: u64| {
+                let back = returned.iter().filter(|&&r| r < cycle).count() as u64;
+                shape.output_depth + back > flits.len() as u64
+            };
+            while !usable(at) {
+                at += 1;
+            }
+            let target = shape.widths.pack_target(entries[route as usize]);
+            flits.push((at, target << 1 | parity));
+            at += 1;
+        }
+        finished = if row.count == 0 { g + 1 } else { at - 1 };
+        addressed = g;
+        busy.extend(visible..=finished);
+    }
+    busy.sort_unstable();
+    busy.dedup();
+    Sends { flits, busy }
 }
