@@ -2,17 +2,27 @@
 //!
 //! A block is a function that adds its definition to a [`rtl::Library`]; what it is made for are its arguments.
 
+pub mod accumulators;
+pub mod axons;
 pub mod barrier;
 pub mod credits;
 pub mod fifo;
 pub mod flit;
 pub mod injector;
 pub mod link;
+pub mod memory_fifo;
 pub mod mesh;
 pub mod readout;
+pub mod ring_buffer;
 pub mod router;
+pub mod sender;
 pub mod sequencer;
+pub mod shape;
+pub mod soma;
+pub mod store;
+pub mod synapses;
 #[cfg(test)]
 mod test;
 #[cfg(test)]
 mod test_link;
+
