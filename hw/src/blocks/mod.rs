@@ -4,13 +4,20 @@
 
 pub mod accumulators;
 pub mod axons;
+pub mod controller;
+pub mod core;
+#[cfg(test)]
+mod core_test;
 pub mod credits;
 pub mod fifo;
 pub mod flit;
 pub mod memory_fifo;
+pub mod queue_core;
 pub mod ring_buffer;
+pub mod ring_core;
 pub mod sender;
 pub mod shape;
+pub mod shared_queue;
 pub mod soma;
 pub mod store;
 pub mod synapses;
