@@ -6,6 +6,7 @@ pub mod blocks;
 pub mod codec;
 pub mod image;
 pub mod layout;
+pub mod machine;
 pub mod platform;
 
 pub use codec::ImageError;

@@ -55,7 +55,8 @@ impl<'m> Inst<'m> {
     /// Index of a port of the right type.
     #[track_caller]
     fn find<T: Signal<'m>>(self, ports: &[Port], kind: &str, name: &str) -> Option<usize> {
-        let Some(index) = ports.iter().position(|p| p.info.name == legal(name)) else {
+        let wanted = legal(name);
+        let Some(index) = ports.iter().position(|p| p.info.name == wanted) else {
             let there: Vec<_> = ports.iter().map(|p| p.info.name.as_str()).collect();
             self.wrong(format!("no {kind} {name}; it has {}", there.join(", ")));
             return None;

@@ -3,8 +3,8 @@
 //! ```text
 //!                     +-----------+
 //!   start ----------->|           |
-//!   quiet_0..n-1 ---->|  barrier  |----> release
-//!   sent_0..n-1 ----->|           |
+//!   quiet_0..n-1 ---->|  barrier  |----> released
+//!   sent_0..n-1 ----->|           |----> quiet
 //!   received_0..n-1 ->|           |
 //!                     +-----------+
 //!
@@ -12,13 +12,13 @@
 //!   start             __/~~\________________________________/~~\__
 //!   all quiet         _______________________/~~~~~~~~~~~~~~\_____
 //!   flits under way   0     1   2  ..   1    0
-//!   release           ______________________________________/~~\__
+//!   released          ______________________________________/~~\__
 //! ```
 //!
 //! Each leaf (a core or an injector) says in every cycle whether it has something to do, and whether it sends or takes a
 //! flit. A balanced binary tree reduces "all quiet" and "sent minus received" of one and the same cycle; its root adds up
 //! the flits under way. c* is the first cycle after the start in which all leaves are quiet and no flit is under way;
-//! `release` is 1 exactly L cycles later, once for each start.
+//! `released` is 1 exactly L cycles later, once for each start.
 //!
 //! Up to L / 2 levels of the tree end in registers, spread evenly; the rest of L are registers on the way back, at least
 //! one. So L = 1 has the whole tree in one cycle: it suits small chips.
@@ -77,13 +77,14 @@ fn build(m: &Module, leaves: u32, latency: u32, capacity: u64) {
     let fire = (quiet & armed.q).named("fire");
     armed.set_first(&[(started, m.u(1, 1)), (fire, m.u(0, 1))]);
     let release = (0..latency - registered).fold(fire, |s, i| m.delayed(&format!("back_{i}"), s));
-    m.output("release", release).doc("The step is over; the next one starts in this cycle.");
+    m.output("quiet", quiet);
+    m.output("released", release).doc("The step is over; the next one starts in this cycle.");
 
     m.assert("none_invented", !under_way.q.is_negative(), "more flits were taken than sent");
     let most = capacity.min(i64::MAX.cast_unsigned()).cast_signed();
     m.assert("none_hoarded", under_way.q.le(most), "more flits are under way than all buffers hold");
     m.assert("one_release", !(started & armed.q), "a step starts before the last one was released");
-    m.cover("released", fire, "a step is released");
+    m.cover("step_over", fire, "a step is released");
 }
 
 /// Joins one or two parts of the tree.
@@ -130,7 +131,7 @@ mod tests {
                     for i in 0..self.leaves {
                         self.set("quiet", i, (cycle >= from[i as usize]).into());
                     }
-                    let released = self.sim.peek("release").unwrap() == 1;
+                    let released = self.sim.peek("released").unwrap() == 1;
                     self.sim.step().unwrap();
                     released
                 })
@@ -166,7 +167,7 @@ mod tests {
                 // Leaf 0 sends two flits in cycles 2 and 3; leaf 3 takes them in 9 and 12.
                 bench.set("sent", 0, (cycle == 2 || cycle == 3).into());
                 bench.set("received", 3, (cycle == 9 || cycle == 12).into());
-                if bench.sim.peek("release").unwrap() == 1 {
+                if bench.sim.peek("released").unwrap() == 1 {
                     seen.push(cycle);
                 }
                 bench.sim.step().unwrap();

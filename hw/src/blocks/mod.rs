@@ -5,6 +5,7 @@
 pub mod accumulators;
 pub mod axons;
 pub mod barrier;
+pub mod chip;
 pub mod controller;
 pub mod core;
 pub mod credits;
@@ -31,3 +32,16 @@ mod test;
 #[cfg(test)]
 mod test_link;
 
+use crate::platform::{Platform, Structure};
+use rtl::{Def, Errors, Library};
+
+/// The core of a platform with a delay structure.
+///
+/// # Errors
+/// What is wrong with a description.
+pub fn core_of(library: &mut Library, platform: &Platform, structure: Structure) -> Result<Def, Errors> {
+    match structure {
+        Structure::RingBuffer => ring_core::ring_core(library, platform),
+        Structure::SharedQueue => queue_core::queue_core(library, platform),
+    }
+}

@@ -2,17 +2,17 @@
 //!
 //! ```text
 //!                +-------------+
-//!   begin ------>|             |----> clear
+//!   begin_sample >|             |----> clear
 //!   steps ------>|  sequencer  |----> start, first
 //!   clearing --->|             |----> step, parity
-//!   release ---->|             |----> state
+//!   released --->|             |----> state
 //!                +-------------+
 //!
 //!   steps = 2    b     b+1  ..         s(0)         s(1)         end
-//!   begin      __/~~\_____________________________________________
+//!   begin_sam. __/~~\_____________________________________________
 //!   clear      __/~~\_____________________________________________
 //!   clearing   ______/~~~~~~~~~~~~~~~~~\__________________________
-//!   release    _________________________________/~~\________/~~\__
+//!   released   _________________________________/~~\________/~~\__
 //!   start      ________________________/~~\_____/~~\______________
 //!   first      ________________________/~~\_______________________
 //!   step                               0         1
@@ -21,13 +21,11 @@
 //!
 //! `clear` makes every core clear its state; while one of them is at it, `clearing` is 1, from the cycle after `clear` on.
 //! Step 0 starts in the first cycle without. `step` and `parity` are those of the present step, in the cycle of its start
-//! too. The release of the last step ends the sample. Latency: none from `release` to `start`. A `begin` in a running
+//! too. The release of the last step ends the sample. Latency: none from `released` to `start`. A `begin_sample` in a running
 //! sample is not heard. Undefined: `steps` = 0, or changed while it runs.
 
+use super::shared_queue::STEP_BITS;
 use rtl::{Def, Errors, Library};
-
-/// Bits of a step's number.
-pub const STEP_BITS: u32 = 32;
 
 rtl::states! {
     /// Where a sample is.
@@ -50,10 +48,10 @@ rtl::states! {
 pub fn sequencer(library: &mut Library) -> Result<Def, Errors> {
     library.define("sequencer", &[], |m| {
         m.doc("Leads a sample from its reset phase through its steps to its end.");
-        let begin = m.input("begin", 1).doc("Begin a sample.");
+        let begin = m.input("begin_sample", 1).doc("Begin a sample.");
         let steps = m.input("steps", STEP_BITS).doc("Steps of a sample, at least 1.");
         let clearing = m.input("clearing", 1).doc("A core clears its state.");
-        let release = m.input("release", 1).doc("The barrier ends the step.");
+        let release = m.input("released", 1).doc("The barrier ends the step.");
         m.assume("steps_positive", steps.ne(0), "a sample has at least one step");
 
         let state = m.reg_e("state", Stage::Idle).doc("Where the sample is.");
@@ -94,7 +92,7 @@ mod tests {
     fn a_sample_has_its_steps_and_can_be_run_again() {
         let mut sim = Simulator::new(&sequencer(&mut Library::new()).unwrap());
         let [begin, steps, clearing, release] =
-            ["begin", "steps", "clearing", "release"].map(|n| sim.input(n).unwrap());
+            ["begin_sample", "steps", "clearing", "released"].map(|n| sim.input(n).unwrap());
         let state = sim.probe("state").unwrap();
         sim.set(steps, 3);
         for _ in 0..2 {
