@@ -2,9 +2,11 @@
 //!
 //! `TIMING.md` beside the manifest states what every block does in which cycle; `IMAGE.md` states the file format.
 
+pub mod blocks;
 pub mod codec;
 pub mod image;
 pub mod layout;
+pub mod machine;
 pub mod platform;
 
 pub use codec::ImageError;

@@ -36,6 +36,8 @@ struct Scope {
     parent: Option<ScopeId>,
     path: String,
     name: String,
+    children: Vec<ScopeId>,
+    signals: Vec<SignalId>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,8 +69,12 @@ impl Layout {
     /// If the name is taken in its parent.
     pub fn scope(&mut self, parent: Option<ScopeId>, name: &str) -> ScopeId {
         let (name, path) = self.claim(parent, name);
-        self.scopes.push(Scope { parent, path, name });
-        ScopeId(self.scopes.len() as u32 - 1)
+        let id = ScopeId(self.scopes.len() as u32);
+        if let Some(parent) = parent {
+            self.scopes[parent.0 as usize].children.push(id);
+        }
+        self.scopes.push(Scope { parent, path, name, children: Vec::new(), signals: Vec::new() });
+        id
     }
 
     /// Declares a signal of 1..=64 bits.
@@ -104,8 +110,10 @@ impl Layout {
 
     fn add(&mut self, scope: ScopeId, name: &str, bits: u32, states: Option<Vec<String>>) -> SignalId {
         let (name, _) = self.claim(Some(scope), name);
+        let id = SignalId(self.signals.len() as u32);
+        self.scopes[scope.0 as usize].signals.push(id);
         self.signals.push(Signal { scope, name, bits, states });
-        SignalId(self.signals.len() as u32 - 1)
+        id
     }
 
     fn claim(&mut self, parent: Option<ScopeId>, name: &str) -> (String, String) {
@@ -256,10 +264,8 @@ fn declare<W: Write>(
         return Ok(());
     }
     vcd.add_module(&layout.scopes[scope].name)?;
-    for (i, signal) in layout.signals.iter().enumerate() {
-        if signal.scope.0 as usize != scope {
-            continue;
-        }
+    for &SignalId(i) in &layout.scopes[scope].signals {
+        let signal = &layout.signals[i as usize];
         let index = signal.states.as_ref().map(|names| {
             states.push(names.clone());
             states.len() as u32 - 1
@@ -270,18 +276,15 @@ fn declare<W: Write>(
             let index = (signal.bits > 1).then(|| vcd::ReferenceIndex::Range(signal.bits as i32 - 1, 0));
             vcd.add_var(VarType::Wire, signal.bits, &signal.name, index)?
         };
-        last[i] = Some(Last { value: 0, known: false, bits: signal.bits, states: index, code });
+        last[i as usize] = Some(Last { value: 0, known: false, bits: signal.bits, states: index, code });
     }
-    for child in 0..layout.scopes.len() {
-        if layout.scopes[child].parent == Some(ScopeId(scope as u32)) {
-            declare(vcd, layout, child, last, states)?;
-        }
+    for child in &layout.scopes[scope].children {
+        declare(vcd, layout, child.0 as usize, last, states)?;
     }
     vcd.upscope()
 }
 
 fn holds_signals(layout: &Layout, scope: usize) -> bool {
-    layout.signals.iter().any(|s| s.scope.0 as usize == scope)
-        || (0..layout.scopes.len())
-            .any(|c| layout.scopes[c].parent == Some(ScopeId(scope as u32)) && holds_signals(layout, c))
+    let scope = &layout.scopes[scope];
+    !scope.signals.is_empty() || scope.children.iter().any(|c| holds_signals(layout, c.0 as usize))
 }

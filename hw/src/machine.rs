@@ -1,0 +1,539 @@
+//! The machine in RTL: elaborates the chip of an image, loads it, runs samples cycle by cycle.
+//!
+//! This is the host's side, in plain Rust over the simulator of circuits: it offers input spikes to the injectors,
+//! follows the steps, and reads the scores. All that a sample needs beside it is in the circuit.
+
+use crate::blocks::chip::Chip;
+use crate::blocks::core_of;
+use crate::blocks::router::Port;
+use crate::image::{Build, Image};
+use crate::layout::Target;
+use crate::platform::Structure;
+use rtl::{Def, Errors, Input, Library, Probe, SimError, Simulator, Violation};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+/// Why a machine cannot be made or a sample not be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MachineError {
+    /// The image was not compiled for the structure.
+    #[error("the image has no {structure} build: {reason}")]
+    NoBuild {
+        /// The structure.
+        structure: Structure,
+        /// Why, or what to do.
+        reason: String,
+    },
+    /// A block's description is wrong for this platform.
+    #[error("the platform's circuit cannot be built: {0}")]
+    Build(#[from] Errors),
+    /// The circuit lacks something that this driver uses, or contents do not fit it.
+    #[error("the image does not fit its circuit: {0}")]
+    Circuit(#[from] SimError),
+    /// An assertion of the circuit failed.
+    #[error("the circuit violates a property: {0}")]
+    Violation(#[from] Violation),
+    /// The input has another number of steps than the image.
+    #[error("the input has {found} steps, the image {expected}: bin the recording for this network")]
+    Steps {
+        /// Steps of the image.
+        expected: u32,
+        /// Steps of the input.
+        found: usize,
+    },
+    /// A channel that the network does not have.
+    #[error("step {step}: channel {channel}, the network has {channels}: bin the recording for this network")]
+    Channel {
+        /// The channel.
+        channel: u32,
+        /// The step.
+        step: u32,
+        /// Channels of the network.
+        channels: usize,
+    },
+    /// A step, or the reset phase, does not end.
+    #[error("step {step} is not over after {cycles} cycles: the chip is stuck")]
+    Stuck {
+        /// The step.
+        step: u32,
+        /// Cycles since it started.
+        cycles: u64,
+    },
+    /// The observer asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A spike of a neuron.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spike {
+    /// Step in which it was emitted.
+    pub step: u32,
+    /// Index of the core in the build.
+    pub core: u32,
+    /// Index of the neuron in the core.
+    pub neuron: u32,
+}
+
+/// Cycles of a step, counted from the start of step 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StepCycles {
+    /// Its first cycle, s(t).
+    pub start: u64,
+    /// First cycle in which nothing was left to do, c*.
+    pub quiet: u64,
+    /// First cycle of the next step, s(t + 1).
+    pub release: u64,
+}
+
+/// A queue that was too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Overflow {
+    /// Index of the core in the build.
+    pub core: u32,
+    /// First step in which it overflowed.
+    pub step: u32,
+}
+
+/// What came of a sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Spikes, sorted by step, core, neuron.
+    pub spikes: Vec<Spike>,
+    /// Scores of each core's integrators.
+    pub scores: Vec<Vec<i64>>,
+    /// Cycles of each step.
+    pub steps: Vec<StepCycles>,
+    /// Cycles of the reset phase.
+    pub reset_cycles: u64,
+    /// Queues that overflowed, by core; then nothing else of the outcome counts.
+    pub overflows: Vec<Overflow>,
+}
+
+/// A cycle of a running sample, for observers.
+pub struct Cycle<'a> {
+    /// Cycle since the start of step 0; -1 in all cycles before it.
+    pub cycle: i64,
+    /// The present step.
+    pub step: u32,
+    /// The circuit, all inputs set; its signals are those of this cycle.
+    pub circuit: &'a mut Simulator,
+}
+
+/// Who watches a sample.
+type Observer<'a> = dyn FnMut(&mut Cycle<'_>) -> ControlFlow<()> + 'a;
+
+/// Ports of an injector on the host's side.
+struct Host {
+    valid: Input,
+    target: Input,
+    idle: Input,
+    ready: Probe,
+    waiting: VecDeque<u64>,
+}
+
+impl Host {
+    fn offer(&self, circuit: &mut Simulator) {
+        circuit.set(self.valid, (!self.waiting.is_empty()).into());
+        circuit.set(self.idle, self.waiting.is_empty().into());
+        circuit.set(self.target, self.waiting.front().copied().unwrap_or(0));
+    }
+
+    /// Whether what it offers is taken in this cycle.
+    fn takes(&self, circuit: &mut Simulator) -> bool {
+        !self.waiting.is_empty() && circuit.get(self.ready) == 1
+    }
+}
+
+/// Signals of a core that the driver watches.
+struct CoreProbes {
+    spike: Probe,
+    neuron: Probe,
+}
+
+/// A chip that runs samples.
+pub struct Machine {
+    circuit: Simulator,
+    build: Build,
+    steps: u32,
+    barrier_latency: u64,
+    /// Scores of each core.
+    readouts: Vec<u32>,
+    /// Targets of each channel, packed.
+    inputs: Vec<Vec<u64>>,
+    hosts: Vec<Host>,
+    cores: Vec<CoreProbes>,
+    begin: Input,
+    read: Input,
+    read_core: Input,
+    read_address: Input,
+    read_data: Probe,
+    start: Probe,
+    released: Probe,
+    /// Cycles after which a step that is not over is an error.
+    pub patience: u64,
+}
+
+impl Machine {
+    /// The machine of an image with one of its structures.
+    ///
+    /// # Errors
+    /// [`MachineError::NoBuild`], [`MachineError::Build`], [`MachineError::Circuit`].
+    pub fn new(image: &Image, structure: Structure) -> Result<Self, MachineError> {
+        let (build, def) = elaborate(image, structure)?;
+        let mut circuit = Simulator::new(&def);
+        for (path, words) in contents(build, circuit.design().memory_paths()) {
+            let memory = circuit.memory(&path)?;
+            circuit.load(memory, words)?;
+        }
+        let hosts = (0..image.platform.mesh.injectors.len()).map(|i| {
+            Ok(Host {
+                valid: circuit.input(&format!("host_{i}_valid"))?,
+                target: circuit.input(&format!("host_{i}_target"))?,
+                idle: circuit.input(&format!("host_{i}_idle"))?,
+                ready: circuit.probe(&format!("host_{i}_ready"))?,
+                waiting: VecDeque::new(),
+            })
+        });
+        let hosts = hosts.collect::<Result<Vec<_>, SimError>>()?;
+        let cores = build.cores.iter().map(|core| {
+            let name = format!("core_{}_{}", core.x, core.y);
+            Ok(CoreProbes {
+                spike: circuit.probe(&format!("{name}.spike"))?,
+                neuron: circuit.probe(&format!("{name}.spike_neuron"))?,
+            })
+        });
+        let cores = cores.collect::<Result<Vec<_>, SimError>>()?;
+        let widths = build.widths(&image.platform);
+        let pack = |targets: &Vec<Target>| targets.iter().map(|&t| widths.pack_target(t)).collect();
+        let steps = circuit.input("steps")?;
+        circuit.set(steps, image.network.steps.into());
+        Ok(Self {
+            build: build.clone(),
+            steps: image.network.steps,
+            barrier_latency: image.platform.mesh.barrier_latency.into(),
+            readouts: Chip::of(image, build).sites.iter().map(|s| s.readouts).collect(),
+            inputs: build.inputs.iter().map(pack).collect(),
+            hosts,
+            cores,
+            begin: circuit.input("begin_sample")?,
+            read: circuit.input("read")?,
+            read_core: circuit.input("read_core")?,
+            read_address: circuit.input("read_address")?,
+            read_data: circuit.probe("read_data")?,
+            start: circuit.probe("start")?,
+            released: circuit.probe("released")?,
+            patience: 1 << 32,
+            circuit,
+        })
+    }
+
+    /// The circuit, for waves.
+    #[must_use]
+    pub fn circuit(&self) -> &Simulator {
+        &self.circuit
+    }
+
+    /// Population and index in it of a core's neuron.
+    #[must_use]
+    pub fn identity(&self, core: u32, neuron: u32) -> Option<(u32, u32)> {
+        let mut left = neuron;
+        for segment in &self.build.cores.get(core as usize)?.segments {
+            if left < segment.count {
+                return Some((segment.population, segment.first + left));
+            }
+            left -= segment.count;
+        }
+        None
+    }
+
+    /// Runs a sample: for each step the channels that spike, in ascending order.
+    ///
+    /// # Errors
+    /// All but those of [`Machine::new`].
+    pub fn run(&mut self, input: &[Vec<u32>]) -> Result<Outcome, MachineError> {
+        self.run_with(input, |_| ControlFlow::Continue(()))
+    }
+
+    /// Runs a sample and shows every cycle of it to an observer: the one that begins it, reset phase, steps, readout.
+    ///
+    /// # Errors
+    /// As [`Machine::run`]; [`MachineError::Interrupted`] where the observer breaks off.
+    pub fn run_with(
+        &mut self,
+        input: &[Vec<u32>],
+        mut observe: impl FnMut(&mut Cycle<'_>) -> ControlFlow<()>,
+    ) -> Result<Outcome, MachineError> {
+        if input.len() != self.steps as usize {
+            return Err(MachineError::Steps { expected: self.steps, found: input.len() });
+        }
+        // A sample that broke off may have left anything anywhere.
+        self.circuit.reset();
+        self.circuit.set(self.read, 0);
+        for host in &mut self.hosts {
+            host.waiting.clear();
+            host.offer(&mut self.circuit);
+        }
+        self.circuit.set(self.begin, 1);
+        self.tick(-1, 0, &mut observe)?;
+        self.circuit.set(self.begin, 0);
+        let reset_cycles = self.clear(&mut observe)?;
+        let origin = self.circuit.cycle();
+        let (mut spikes, mut steps) = (Vec::new(), Vec::<StepCycles>::new());
+        for (step, channels) in (0..).zip(input) {
+            self.offer(step, channels)?;
+            steps.push(self.step(step, origin, &mut spikes, &mut observe)?);
+        }
+        spikes.sort_unstable();
+        let mut outcome = Outcome { spikes, scores: vec![], steps, reset_cycles, overflows: vec![] };
+        self.read(&mut outcome, origin, &mut observe)?;
+        Ok(outcome)
+    }
+
+    /// Shows a cycle to the observer, then ends it.
+    fn tick(&mut self, cycle: i64, step: u32, observe: &mut Observer<'_>) -> Result<(), MachineError> {
+        let seen = observe(&mut Cycle { cycle, step, circuit: &mut self.circuit });
+        if seen.is_break() {
+            return Err(MachineError::Interrupted);
+        }
+        Ok(self.circuit.step()?)
+    }
+
+    /// The reset phase; returns its cycles. It leaves the circuit in the first cycle of step 0.
+    fn clear(&mut self, observe: &mut Observer<'_>) -> Result<u64, MachineError> {
+        let mut cycles = 0;
+        while self.circuit.get(self.start) == 0 {
+            self.tick(-1, 0, observe)?;
+            cycles += 1;
+            self.be_patient(0, cycles)?;
+        }
+        Ok(cycles)
+    }
+
+    fn be_patient(&self, step: u32, cycles: u64) -> Result<(), MachineError> {
+        if cycles > self.patience { Err(MachineError::Stuck { step, cycles }) } else { Ok(()) }
+    }
+
+    /// A step from its first cycle. It leaves the circuit in the cycle of its release.
+    fn step(
+        &mut self,
+        step: u32,
+        origin: u64,
+        spikes: &mut Vec<Spike>,
+        observe: &mut Observer<'_>,
+    ) -> Result<StepCycles, MachineError> {
+        let start = self.circuit.cycle() - origin;
+        loop {
+            let now = self.circuit.cycle() - origin;
+            for (core, probes) in (0..).zip(&self.cores) {
+                if self.circuit.get(probes.spike) == 1 {
+                    let neuron = self.circuit.get(probes.neuron) as u32;
+                    spikes.push(Spike { step, core, neuron });
+                }
+            }
+            let taken: Vec<bool> = self.hosts.iter().map(|h| h.takes(&mut self.circuit)).collect();
+            self.tick(now.cast_signed(), step, observe)?;
+            for (host, _) in self.hosts.iter_mut().zip(taken).filter(|(_, taken)| *taken) {
+                host.waiting.pop_front();
+                host.offer(&mut self.circuit);
+            }
+            let release = now + 1;
+            if self.circuit.get(self.released) == 1 {
+                return Ok(StepCycles { start, quiet: release - self.barrier_latency, release });
+            }
+            self.be_patient(step, release - start)?;
+        }
+    }
+
+    /// Gives the injectors what they send in a step.
+    fn offer(&mut self, step: u32, channels: &[u32]) -> Result<(), MachineError> {
+        let count = self.hosts.len();
+        for &channel in channels {
+            let targets = self.inputs.get(channel as usize).ok_or(MachineError::Channel {
+                channel,
+                step,
+                channels: self.inputs.len(),
+            })?;
+            self.hosts[channel as usize % count].waiting.extend(targets);
+        }
+        for host in self.hosts.iter().filter(|h| !h.waiting.is_empty()) {
+            host.offer(&mut self.circuit);
+        }
+        Ok(())
+    }
+
+    /// Reads scores and overflows of all cores.
+    fn read(
+        &mut self,
+        outcome: &mut Outcome,
+        origin: u64,
+        observe: &mut Observer<'_>,
+    ) -> Result<(), MachineError> {
+        let last = self.steps - 1;
+        let mut tick = |machine: &mut Self| {
+            let cycle = (machine.circuit.cycle() - origin).cast_signed();
+            machine.tick(cycle, last, observe)
+        };
+        // The cycle of the last release.
+        tick(self)?;
+        self.circuit.set(self.read, 1);
+        for core in 0..self.cores.len() {
+            self.circuit.set(self.read_core, core as u64);
+            let mut scores = Vec::new();
+            // Overflows come by the same way, so that a core without scores is read too.
+            for address in 0..self.readouts[core].max(1) {
+                self.circuit.set(self.read_address, address.into());
+                tick(self)?;
+                tick(self)?;
+                scores.push(self.circuit.get_s(self.read_data));
+            }
+            scores.truncate(self.readouts[core] as usize);
+            outcome.scores.push(scores);
+            if self.circuit.peek("read_overflow")? == 1 {
+                let step = self.circuit.peek("read_overflow_step")? as u32;
+                outcome.overflows.push(Overflow { core: core as u32, step });
+            }
+        }
+        self.circuit.set(self.read, 0);
+        Ok(())
+    }
+}
+
+/// The build of a structure and its chip.
+///
+/// # Errors
+/// [`MachineError::NoBuild`], [`MachineError::Build`].
+pub fn elaborate(image: &Image, structure: Structure) -> Result<(&Build, Def), MachineError> {
+    let build = image.builds.iter().find(|b| b.structure == structure).ok_or_else(|| {
+        let refusal = image.refused.iter().find(|r| r.structure == structure);
+        let reason = refusal.map_or("compile it with --delays".into(), |r| r.reason.clone());
+        MachineError::NoBuild { structure, reason }
+    })?;
+    let mut library = Library::new();
+    let core = core_of(&mut library, &image.platform, structure)?;
+    let chip = Chip::of(image, build).elaborate(&mut library, &core)?;
+    Ok((build, chip))
+}
+
+/// Of a chip's memories those with contents in a build, by path.
+pub fn contents(build: &Build, paths: Vec<String>) -> impl Iterator<Item = (String, &[u64])> {
+    paths.into_iter().filter_map(|path| {
+        let (core, rest) = path.split_once('.')?;
+        let name = rest.rsplit('.').next()?;
+        let core = build.cores.iter().find(|c| core == format!("core_{}_{}", c.x, c.y))?;
+        let (_, words) = core.contents.iter().find(|(memory, _)| memory.name() == name)?;
+        Some((path.clone(), words.as_slice()))
+    })
+}
+
+/// Something that happens at the boundary of a core, router or injector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Event {
+    /// A router takes a flit from an input buffer.
+    RouterInput {
+        /// Column.
+        x: u16,
+        /// Row.
+        y: u16,
+        /// The input.
+        port: Port,
+    },
+    /// A router sends a flit.
+    RouterOutput {
+        /// Column.
+        x: u16,
+        /// Row.
+        y: u16,
+        /// The output.
+        port: Port,
+        /// The flit, packed.
+        flit: u64,
+    },
+    /// A core takes a flit from its input port.
+    CoreInput {
+        /// Index of the core in the build.
+        core: u32,
+    },
+    /// A core sends a flit.
+    CoreOutput {
+        /// Index of the core in the build.
+        core: u32,
+        /// The flit, packed.
+        flit: u64,
+    },
+    /// An injector sends a flit.
+    InjectorOutput {
+        /// Index of the injector.
+        injector: u32,
+        /// The flit, packed.
+        flit: u64,
+    },
+}
+
+/// Watches the boundaries of all cores, routers and injectors of a machine.
+pub struct Boundaries {
+    /// What is 1 in the cycle of an event.
+    taken: Vec<(Probe, Event)>,
+    /// What is 1 in the cycle after an event, and the flit then.
+    sent: Vec<(Probe, Probe, Event)>,
+}
+
+impl Boundaries {
+    /// Those of a machine.
+    ///
+    /// # Errors
+    /// The circuit lacks one of them.
+    pub fn new(machine: &Machine, width: u16, height: u16) -> Result<Self, SimError> {
+        let circuit = &machine.circuit;
+        let (mut taken, mut sent) = (Vec::new(), Vec::new());
+        let mut writer = |name: &str, event| -> Result<(), SimError> {
+            let (valid, flit) = (format!("{name}_valid"), format!("{name}_flit"));
+            sent.push((circuit.probe(&valid)?, circuit.probe(&flit)?, event));
+            Ok(())
+        };
+        for y in 0..height {
+            for x in 0..width {
+                for port in Port::ALL {
+                    let name = format!("router_{x}_{y}.{}", port.name());
+                    writer(&format!("{name}_out"), Event::RouterOutput { x, y, port, flit: 0 })?;
+                    let credit = circuit.probe(&format!("{name}_in_credit"))?;
+                    taken.push((credit, Event::RouterInput { x, y, port }));
+                }
+            }
+        }
+        for (i, core) in machine.build.cores.iter().enumerate() {
+            let (name, core) = (format!("core_{}_{}", core.x, core.y), i as u32);
+            writer(&format!("{name}.out"), Event::CoreOutput { core, flit: 0 })?;
+            taken.push((circuit.probe(&format!("{name}.in_credit"))?, Event::CoreInput { core }));
+        }
+        for injector in 0..machine.hosts.len() as u32 {
+            writer(&format!("injector_{injector}.out"), Event::InjectorOutput { injector, flit: 0 })?;
+        }
+        Ok(Self { taken, sent })
+    }
+
+    /// The events that show in this cycle, each with the cycle in which it happened.
+    pub fn events(&self, cycle: &mut Cycle<'_>) -> Vec<(i64, Event)> {
+        let mut out = Vec::new();
+        for &(probe, event) in &self.taken {
+            if cycle.circuit.get(probe) == 1 {
+                out.push((cycle.cycle, event));
+            }
+        }
+        for &(valid, word, mut event) in &self.sent {
+            if cycle.circuit.get(valid) == 1 {
+                let word = cycle.circuit.get(word);
+                if let Event::RouterOutput { flit, .. }
+                | Event::CoreOutput { flit, .. }
+                | Event::InjectorOutput { flit, .. } = &mut event
+                {
+                    *flit = word;
+                }
+                // The output register shows it a cycle later.
+                out.push((cycle.cycle - 1, event));
+            }
+        }
+        out
+    }
+}

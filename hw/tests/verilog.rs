@@ -1,0 +1,122 @@
+//! The command that emits Verilog, from outside.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const SMALL: &str = include_str!("../platforms/loihi.toml");
+
+/// A small platform as a file.
+fn platform(dir: &Path) -> String {
+    let text = SMALL
+        .replace("width = 16", "width = 2")
+        .replace("height = 8", "height = 2")
+        .replace("{ x = 0, y = 4, side = \"west\" }", "{ x = 1, y = 1, side = \"east\" }")
+        .replace("neurons = 1024", "neurons = 16")
+        .replace("readouts = 64", "readouts = 8");
+    let path = dir.join("small.toml");
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_string()
+}
+
+fn hw(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hw")).args(arguments).output().unwrap()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().to_str().unwrap().to_string()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_block_comes_with_what_it_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (platform, out) = (platform(dir.path()), dir.path().join("out"));
+    let run =
+        hw(&["verilog", "--platform", &platform, "--block", "router", "--output", out.to_str().unwrap()]);
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(names(&out), ["fifo_depth4_bits15.v", "router_x1_y1_axon12_buffer4_core_buffer4.v"]);
+    let router = fs::read_to_string(out.join("router_x1_y1_axon12_buffer4_core_buffer4.v")).unwrap();
+    assert!(router.starts_with("// Router of a mesh"), "{router}");
+}
+
+#[test]
+fn a_chip_comes_with_a_file_for_each_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = platform(dir.path());
+    for (structure, memories) in [("ring-buffer", 5), ("shared-queue", 6)] {
+        let out = dir.path().join(structure);
+        let run = hw(&[
+            "verilog",
+            "--platform",
+            &platform,
+            "--delays",
+            structure,
+            "--output",
+            out.to_str().unwrap(),
+        ]);
+        assert!(run.status.success(), "{run:?}");
+        let names = names(&out);
+        assert!(
+            names.contains(&"chip.v".to_string())
+                && names.contains(&"chip.core_1_1.soma.parameters.hex".into())
+        );
+        assert_eq!(names.iter().filter(|n| n.ends_with(".hex")).count(), 4 * memories);
+    }
+}
+
+#[test]
+fn wrong_use_says_what_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (platform, out) = (platform(dir.path()), dir.path().join("out"));
+    let out = out.to_str().unwrap();
+    for (arguments, expected) in [
+        (vec!["--platform", &platform, "--block", "rooter"], "router, sender, sequencer"),
+        (vec!["--platform", "nowhere.toml"], "nowhere.toml"),
+        (vec!["--image", "nothing.bin"], "nothing.bin"),
+        (vec![], "--platform"),
+    ] {
+        let run = hw(&[&["verilog"], &arguments[..], &["--output", out]].concat());
+        assert_eq!(run.status.code(), Some(2));
+        let text = String::from_utf8(run.stderr).unwrap();
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+#[ignore = "needs Icarus and Verilator: scripts/setup.sh"]
+fn the_tools_take_chip_and_mesh_without_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = platform(dir.path());
+    for (structure, block) in [("ring-buffer", "chip"), ("shared-queue", "chip"), ("ring-buffer", "mesh")] {
+        let out = dir.path().join(format!("{structure}_{block}"));
+        let output = out.to_str().unwrap();
+        let run = hw(&[
+            "verilog",
+            "--platform",
+            &platform,
+            "--delays",
+            structure,
+            "--block",
+            block,
+            "--output",
+            output,
+        ]);
+        assert!(run.status.success(), "{run:?}");
+        let files: Vec<_> = names(&out).into_iter().filter(|n| n.ends_with(".v")).collect();
+        let top = if block == "mesh" { "mesh_width2_height2" } else { "chip" };
+        for (program, options) in [
+            ("iverilog", vec!["-g2005", "-Wall", "-o", "all.vvp"]),
+            ("verilator", vec!["--lint-only", "-Wall", "--top-module", top]),
+        ] {
+            let run = Command::new(program).current_dir(&out).args(options).args(&files).output().unwrap();
+            let text = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).to_string();
+            assert!(run.status.success() && !text.to_lowercase().contains("warning"), "{program}: {text}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Whole chips in RTL: the golden spikes and scores, and the simulator's cycle of every event at a boundary.
+
+use hw::blocks::router::Port as RtlPort;
+use hw::machine::{Boundaries, Event, Machine, MachineError, StepCycles, contents};
+use hw::platform::{Injector, Ports, Side};
+use hw::{Image, Platform, Structure};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rtl::verilog::{Bench, emit};
+use sim::mesh::{Flit, Port};
+use sim::probe::Probe;
+use sim::{Options, Simulator};
+use spikes::Binned;
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+use testbenches::golden::{Outcome, Vector};
+use testbenches::random;
+
+/// The small platform with another mesh and cores of so many neurons.
+fn platform(width: u16, height: u16, neurons: u32) -> Platform {
+    let text = include_str!("../platforms/tiny.toml");
+    let mut p = Platform::parse("tiny.toml", text).expect("a platform");
+    (p.mesh.width, p.mesh.height) = (width, height);
+    (p.core.neurons, p.core.readouts) = (neurons, neurons.min(5));
+    p.mesh.injectors = vec![
+        Injector { x: width - 1, y: 0, side: Side::North },
+        Injector { x: width - 1, y: height - 1, side: Side::East },
+        Injector { x: 0, y: height - 1, side: Side::South },
+    ];
+    p
+}
+
+/// What the simulator did: cycles of each step, and every event at a boundary.
+#[derive(Default)]
+struct Watch {
+    width: usize,
+    flit: Option<hw::layout::Widths>,
+    start: u64,
+    steps: Vec<StepCycles>,
+    events: Vec<(i64, Event)>,
+}
+
+impl Watch {
+    fn pack(&self, f: Flit) -> u64 {
+        let target = hw::layout::Target { x: f.x.into(), y: f.y.into(), axon: f.axon };
+        self.flit.expect("widths").pack_target(target) << 1 | u64::from(f.parity)
+    }
+
+    fn place(&self, router: usize) -> (u16, u16) {
+        ((router % self.width) as u16, (router / self.width) as u16)
+    }
+
+    fn event(&mut self, cycle: u64, event: Event) {
+        self.events.push((cycle.cast_signed(), event));
+    }
+}
+
+fn port(port: Port) -> RtlPort {
+    RtlPort::ALL[port as usize]
+}
+
+impl Probe for Watch {
+    fn step(&mut self, cycle: u64, _: u32) {
+        self.start = cycle;
+    }
+    fn barrier(&mut self, quiet: u64, release: u64) {
+        self.steps.push(StepCycles { start: self.start, quiet, release });
+    }
+    fn router_output(&mut self, cycle: u64, router: usize, out: Port, flit: Flit) {
+        let ((x, y), flit) = (self.place(router), self.pack(flit));
+        self.event(cycle, Event::RouterOutput { x, y, port: port(out), flit });
+    }
+    fn router_input(&mut self, cycle: u64, router: usize, input: Port) {
+        let (x, y) = self.place(router);
+        self.event(cycle, Event::RouterInput { x, y, port: port(input) });
+    }
+    fn core_output(&mut self, cycle: u64, core: usize, flit: Flit) {
+        let flit = self.pack(flit);
+        self.event(cycle, Event::CoreOutput { core: core as u32, flit });
+    }
+    fn core_input(&mut self, cycle: u64, core: usize, _: Flit) {
+        self.event(cycle, Event::CoreInput { core: core as u32 });
+    }
+    fn injector_output(&mut self, cycle: u64, injector: usize, flit: Flit) {
+        let flit = self.pack(flit);
+        self.event(cycle, Event::InjectorOutput { injector: injector as u32, flit });
+    }
+}
+
+/// Runs a sample in RTL and in the simulator, which must agree on every cycle; returns what the RTL made of it.
+fn lockstep(image: &Image, structure: Structure, machine: &mut Machine, input: &Binned) -> Outcome {
+    let mesh = &image.platform.mesh;
+    let build = image.builds.iter().find(|b| b.structure == structure).expect("a build");
+    let mut watch =
+        Watch { width: mesh.width.into(), flit: Some(build.widths(&image.platform)), ..Watch::default() };
+    let mut simulator = Simulator::new(image, structure, Options::default()).expect("built");
+    let fast = simulator.run_with(input, &mut watch).expect("runs");
+    assert_eq!(fast.overflows, []);
+
+    let channels: Vec<Vec<u32>> = (0..image.network.steps).map(|t| input.step(t).to_vec()).collect();
+    let boundaries = Boundaries::new(machine, mesh.width, mesh.height).expect("a whole chip");
+    let mut events = Vec::new();
+    let rtl = machine
+        .run_with(&channels, |cycle| {
+            events.extend(boundaries.events(cycle));
+            ControlFlow::Continue(())
+        })
+        .unwrap_or_else(|e| panic!("{structure}: {e}"));
+
+    for (t, (found, expected)) in rtl.steps.iter().zip(&watch.steps).enumerate() {
+        assert_eq!(found, expected, "{structure}: cycles of step {t}");
+    }
+    assert_eq!(rtl.steps.len(), watch.steps.len());
+    assert_eq!(rtl.reset_cycles, fast.reset_cycles);
+    assert_eq!(rtl.overflows, []);
+    events.sort_unstable();
+    watch.events.sort_unstable();
+    for (found, expected) in events.iter().zip(&watch.events) {
+        assert_eq!(found, expected, "{structure}: the first event that differs");
+    }
+    assert_eq!(events.len(), watch.events.len());
+    assert!(input.channels.is_empty() || !events.is_empty());
+
+    let identify = |core: u32, neuron: u32| machine.identity(core, neuron).expect("a neuron");
+    let spike = |s: &hw::machine::Spike| {
+        let (population, neuron) = identify(s.core, s.neuron);
+        (s.step, population, neuron)
+    };
+    let mut spikes: Vec<_> = rtl.spikes.iter().map(spike).collect();
+    spikes.sort_unstable();
+    let expected: Vec<_> = fast.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+    assert_eq!(spikes, expected, "{structure}: spikes");
+
+    let mut scores = vec![0; fast.scores.len()];
+    let last = image.network.populations.len() as u32 - 1;
+    if rtl.scores.iter().all(Vec::is_empty) {
+        spikes.iter().filter(|s| s.1 == last).for_each(|s| scores[s.2 as usize] += 1);
+    }
+    for (core, of_core) in rtl.scores.iter().enumerate() {
+        let neurons = build.cores[core].neurons();
+        for (i, &score) in of_core.iter().enumerate() {
+            // Integrators are the last neurons of a core.
+            let first = neurons - of_core.len() as u32;
+            scores[identify(core as u32, first + i as u32).1 as usize] = score;
+        }
+    }
+    assert_eq!(scores, fast.scores, "{structure}: scores");
+    (spikes, scores, fast.prediction)
+}
+
+/// A golden vector on a platform, both structures, these samples only.
+fn golden(name: &str, platform: &Platform, samples: usize) {
+    let vector = Vector::load(name);
+    let image = compiler::image(&vector.network, &vector.file, platform, platform.delays).expect("fits");
+    for structure in Structure::ALL {
+        let mut machine = Machine::new(&image, structure).unwrap_or_else(|e| panic!("{e}"));
+        let outcomes: Vec<_> =
+            (0..samples).map(|s| lockstep(&image, structure, &mut machine, &vector.binned(s))).collect();
+        vector.compare_first(&outcomes).unwrap_or_else(|e| panic!("{name}, {structure}: {e}"));
+    }
+}
+
+/// The same platform with other ports and buffers.
+fn with(mut platform: Platform, change: impl FnOnce(&mut Platform)) -> Platform {
+    change(&mut platform);
+    assert_eq!(platform.problems(), Vec::<String>::new());
+    platform
+}
+
+#[test]
+fn basic_on_four_cores() {
+    golden("basic", &platform(2, 2, 7), 2);
+}
+
+#[test]
+fn a_population_that_spikes_into_itself_across_nine_cores() {
+    golden("recurrent_subtract", &platform(3, 3, 3), 1);
+}
+
+#[test]
+fn rails_and_parallel_projections_on_fast_memories() {
+    let fast = with(platform(2, 3, 3), |p| {
+        p.core.membrane_ports = Ports::OneReadOneWrite;
+        p.ring_buffer.accumulator_ports = Ports::OneReadOneWrite;
+        (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (4, 4, 16);
+    });
+    golden("edges", &fast, 1);
+}
+
+#[test]
+fn the_longest_delays_with_buffers_one_deep() {
+    let narrow = with(platform(3, 2, 5), |p| {
+        (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (1, 1, 1);
+    });
+    golden("longest_delays", &narrow, 1);
+}
+
+#[test]
+fn many_taps_of_a_pair_on_a_row_of_cores() {
+    let row = with(platform(6, 1, 4), |p| {
+        p.mesh.injectors = vec![Injector { x: 0, y: 0, side: Side::West }];
+        p.ring_buffer.accumulator_ports = Ports::OneReadOneWrite;
+        p.mesh.barrier_latency = 7;
+    });
+    golden("many_taps_shifted", &row, 1);
+}
+
+#[test]
+fn saturating_membranes_on_slow_accumulators() {
+    let slow = with(platform(1, 4, 7), |p| {
+        p.mesh.injectors = vec![Injector { x: 0, y: 3, side: Side::South }];
+        p.shared_queue.accumulator_ports = Ports::OneRw;
+        p.core.membrane_ports = Ports::OneReadOneWrite;
+    });
+    golden("saturating", &slow, 1);
+}
+
+#[test]
+#[ignore = "minutes: a large chip on the interpreter"]
+fn many_cores() {
+    let wide = with(platform(4, 4, 40), |p| {
+        p.ring_buffer.accumulators = 40 * 64;
+        p.core.synapse_bits = 1 << 20;
+    });
+    golden("many_cores", &wide, 1);
+}
+
+fn random_networks(cases: u32, rng: TestRng) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let small = random::case().prop_filter("a small mesh", |(_, _, platform)| platform.cores() <= 9);
+    let ran = Cell::new(0u32);
+    TestRunner::new_with_rng(config, rng)
+        .run(&small, |(network, input, platform)| {
+            for structure in Structure::ALL {
+                let Ok(image) = compiler::image(&network, b"", &platform, structure) else { continue };
+                let mut machine = Machine::new(&image, structure).expect("a circuit");
+                lockstep(&image, structure, &mut machine, &input);
+                ran.set(ran.get() + 1);
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert!(ran.get() > cases / 2, "only {} of {cases} networks fitted their platform", ran.get());
+}
+
+#[test]
+fn random_networks_run_as_in_the_simulator_for_a_fixed_seed() {
+    random_networks(6, TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]));
+}
+
+#[test]
+fn random_networks_run_as_in_the_simulator_for_a_fresh_seed() {
+    let seed = std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |d| d.as_nanos() as u64)
+    });
+    println!("DELAYLINE_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    random_networks(3, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+}
+
+/// An image of a golden vector on four cores, and its first sample by step.
+fn four_cores(name: &str, change: impl FnOnce(&mut Platform)) -> (Vector, Image, Vec<Vec<u32>>) {
+    let vector = Vector::load(name);
+    let platform = with(platform(2, 2, 7), change);
+    let image = compiler::image(&vector.network, &vector.file, &platform, platform.delays).expect("fits");
+    let binned = vector.binned(0);
+    let channels = (0..image.network.steps).map(|t| binned.step(t).to_vec()).collect();
+    (vector, image, channels)
+}
+
+#[test]
+fn a_queue_that_overflows_is_told_with_core_and_step() {
+    let structure = Structure::SharedQueue;
+    let (vector, image, channels) = four_cores("longest_delays", |p| p.shared_queue.depth = 20);
+    let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+    let fast = simulator.run(&vector.binned(0)).expect("runs");
+    // What comes after the first step that overflows counts no more.
+    let first = fast.overflows.iter().map(|o| o.step).min().expect("an overflow");
+    let expected: Vec<_> = fast.overflows.iter().filter(|o| o.step == first).map(|o| (o.x, o.y)).collect();
+    let mut machine = Machine::new(&image, structure).expect("a circuit");
+    let rtl = machine.run(&channels).expect("runs on");
+    let build = image.builds.iter().find(|b| b.structure == structure).expect("a build");
+    let mut found: Vec<_> = rtl.overflows.iter().filter(|o| o.step == first).map(|o| o.core).collect();
+    assert_eq!(rtl.overflows.iter().map(|o| o.step).min(), Some(first));
+    found.sort_unstable();
+    let found: Vec<_> = found.iter().map(|&c| &build.cores[c as usize]).map(|c| (c.x, c.y)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_machine_refuses_what_does_not_fit_its_image_and_runs_on() {
+    let (_, image, mut channels) = four_cores("basic", |_| ());
+    let mut machine = Machine::new(&image, Structure::RingBuffer).expect("a circuit");
+    let refused = machine.run(&channels[1..]).unwrap_err();
+    assert!(matches!(refused, MachineError::Steps { expected: 40, found: 39 }), "{refused}");
+    let good = channels.clone();
+    channels[1] = vec![20];
+    let refused = machine.run(&channels).unwrap_err();
+    assert!(matches!(refused, MachineError::Channel { channel: 20, step: 1, channels: 20 }), "{refused}");
+    let stopped = machine.run_with(&good, |c| match c.cycle {
+        ..100 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    });
+    assert!(matches!(stopped, Err(MachineError::Interrupted)));
+    let after = machine.run(&good).expect("runs");
+    let mut fresh = Machine::new(&image, Structure::RingBuffer).expect("a circuit");
+    assert_eq!(after, fresh.run(&good).expect("runs"), "what broke off leaves nothing behind");
+    fresh.patience = 3;
+    assert!(matches!(fresh.run(&good), Err(MachineError::Stuck { step: 0, cycles: 4 })));
+}
+
+/// Emits the chip of an image with its contents and a recorded run; gives their directory and the modules' files.
+fn emitted(structure: Structure) -> (tempfile::TempDir, Vec<String>) {
+    let (_, image, channels) = four_cores("recurrent_subtract", |_| ());
+    let build = image.builds.iter().find(|b| b.structure == structure).expect("a build");
+    let mut machine = Machine::new(&image, structure).expect("a circuit");
+    let top = machine.circuit().design().top().clone();
+    let mut bench = Bench::new(&top);
+    let outcome = machine.run_with(&channels, |cycle| {
+        bench.sample(cycle.circuit);
+        ControlFlow::Continue(())
+    });
+    assert!(outcome.expect("runs").spikes.len() > 50);
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = emit(&top);
+    let paths = text.memories.iter().filter_map(|m| m.path.clone()).collect();
+    let words: std::collections::BTreeMap<_, _> = contents(build, paths).collect();
+    text.write_to(dir.path(), |path| words.get(path).map(|w| w.to_vec())).expect("written");
+    std::fs::write(dir.path().join("bench.v"), bench.text()).expect("written");
+    std::fs::write(dir.path().join("chip.vectors"), bench.vectors()).expect("written");
+    let mut files: Vec<_> = text.files.into_iter().map(|(name, _)| name).collect();
+    files.push("bench.v".into());
+    (dir, files)
+}
+
+#[track_caller]
+fn tool(dir: &Path, program: &str, options: &[&str], files: &[String]) -> String {
+    let out = Command::new(program).current_dir(dir).args(options).args(files).output().expect("installed");
+    let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).to_string();
+    assert!(out.status.success(), "{program}: {text}");
+    text
+}
+
+#[test]
+#[ignore = "needs Icarus: scripts/setup.sh"]
+fn icarus_runs_a_whole_chip_to_the_same_outputs_every_cycle() {
+    for structure in Structure::ALL {
+        let (dir, files) = emitted(structure);
+        tool(dir.path(), "iverilog", &["-g2005", "-Wall", "-s", "chip_bench", "-o", "chip.vvp"], &files);
+        let out = tool(dir.path(), "vvp", &["-n", "chip.vvp"], &[]);
+        assert!(out.contains("PASS"), "{structure}: {out}");
+    }
+}
+
+#[test]
+#[ignore = "needs Verilator: scripts/setup.sh"]
+fn verilator_runs_a_whole_chip_to_the_same_outputs_every_cycle() {
+    for structure in Structure::ALL {
+        let (dir, files) = emitted(structure);
+        let options =
+            ["--binary", "-Wno-fatal", "--x-initial", "0", "-O3", "--top-module", "chip_bench", "-o", "run"];
+        tool(dir.path(), "verilator", &options, &files);
+        let out = tool(dir.path(), "obj_dir/run", &[], &[]);
+        assert!(out.contains("PASS") && out.contains(" 0 unknown bits"), "{structure}: {out}");
+    }
+}
