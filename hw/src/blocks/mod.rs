@@ -7,6 +7,8 @@ pub mod axons;
 pub mod controller;
 pub mod core;
 #[cfg(test)]
+mod core_model;
+#[cfg(test)]
 mod core_test;
 pub mod credits;
 pub mod fifo;
