@@ -10,6 +10,7 @@ mod core;
 pub mod error;
 pub mod memory;
 pub mod mesh;
+pub mod noc;
 pub mod probe;
 pub mod program;
 pub mod schedule;

@@ -128,13 +128,13 @@ fn plain(case: &Case) -> (Taken, u64) {
             };
             let wants: Vec<_> =
                 (0..5).map(|i| buffers[r][i].front().filter(|f| f.2 <= now).map(|f| route(f.1))).collect();
-            for out in 0..5 {
+            for (out, turn) in turn[r].iter_mut().enumerate() {
                 let (to, input) = behind(out);
-                let chosen = (0..5).map(|i| (turn[r][out] + i) % 5).find(|&i| wants[i] == Some(out));
+                let chosen = (0..5).map(|i| (*turn + i) % 5).find(|&i| wants[i] == Some(out));
                 let Some(i) = chosen.filter(|_| credits.get(to).is_some_and(|c| c[input] > 0)) else {
                     continue;
                 };
-                turn[r][out] = (i + 1) % 5;
+                *turn = (i + 1) % 5;
                 let (name, target, _) = buffers[r][i].pop_front().expect("a head");
                 returns.push((r, i));
                 sends.push((to, input, name, target));
