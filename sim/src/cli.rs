@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::Parser;
+use crate::random_input::RandomInput;
+use clap::{Args as Arguments, Parser, Subcommand};
 use hw::platform::Structure;
 use spikes::SampleRange;
 use std::path::PathBuf;
@@ -9,15 +10,77 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(
     version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "\
 Examples:
   sim --image shd.bin --vcd out.vcd            one sample of the image's own stimulus, with waves
   sim --image shd.bin --input speech.npz       every sample of a file, statistics only
   sim --image shd.bin --samples 0..8 --spikes spikes.csv --results results.csv
   sim --image shd.bin --vcd out.vcd --vcd-steps 10..20 --vcd-scope 'chip.core_0_0'
+  sim --image shd.bin --random-input 100,8000,1 a load test: 100 samples of 8000 random spikes
+  sim noc --svg curve.svg                      the mesh alone: latency against load
 
 Exit status: 0 done, 1 a queue overflowed or the mesh deadlocked, 2 wrong use or bad input, 130 interrupted."
 )]
+pub struct Cli {
+    /// Something other than running an image
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to run
+    #[command(flatten)]
+    pub run: Option<Args>,
+}
+
+/// Other commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure latency against load of the mesh alone, under uniform random traffic
+    Noc(Noc),
+}
+
+/// Arguments of `noc`.
+#[derive(Debug, Arguments)]
+pub struct Noc {
+    /// Columns of the mesh
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub width: u16,
+    /// Rows of the mesh
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub height: u16,
+    /// Depth of each router input buffer in flits
+    #[arg(long, value_name = "FLITS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub router_buffer: u16,
+    /// Depth of each core's input port in flits
+    #[arg(long, value_name = "FLITS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub core_buffer: u16,
+    /// Loads to measure, in flits a core and cycle
+    #[arg(
+        long,
+        value_name = "RATE,..",
+        value_delimiter = ',',
+        default_value = "0.01,0.05,0.1,0.15,0.18,0.2,0.22,0.24,0.26,0.28,0.3,0.32,0.34,0.36,0.4"
+    )]
+    pub rates: Vec<f64>,
+    /// Cycles before measuring
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
+    pub warmup: u64,
+    /// Cycles in which measured flits are created
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub cycles: u64,
+    /// Seed of the traffic
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Write the curve as CSV
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Draw the curve as SVG
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Arguments of a run.
+#[derive(Debug, Arguments)]
 pub struct Args {
     /// Image that `compiler` wrote
     #[arg(long, value_name = "FILE")]
@@ -25,6 +88,9 @@ pub struct Args {
     /// Spikes to run (.npz or SHD HDF5) instead of the stimulus inside the image
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
+    /// Random spikes instead: so many samples of so many spikes each, from a seed
+    #[arg(long, value_name = "SAMPLES,SPIKES,SEED", conflicts_with = "input")]
+    pub random_input: Option<RandomInput>,
     /// Samples: all, N (the one of index N), or A..B (half-open) [default: all, or 0 with waves]
     #[arg(long, value_name = "RANGE")]
     pub samples: Option<SampleRange>,

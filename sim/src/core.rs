@@ -1,12 +1,16 @@
 //! A core: delay structure, soma and sender, as `hw/TIMING.md` states them.
 //!
 //! What a core does between two flits depends on nothing outside it, so it is computed in closed
-//! form when it begins, with the cycle of each event.
+//! form, with the cycle of each event. Values and cycles are computed apart: the sum that a neuron
+//! gets in a step does not depend on the order of arrivals, and no cycle depends on a sum but for
+//! the spikes. So both structures keep sums by the step in which they are due, filled from the
+//! arrivals of a step at its end; what a shared queue streams is followed by its lengths alone.
 
-use crate::mesh::{Flit, Mesh};
+use crate::mesh::Flit;
 use crate::probe::{Phase, Probe, SynapticOperation};
-use crate::program::{CoreProgram, Program};
+use crate::program::{CoreProgram, Program, Visits};
 use crate::stats::CoreStats;
+use crate::sums::{Sum, Sums};
 use hw::layout::QueueEvent;
 use hw::platform::Structure;
 
@@ -25,11 +29,12 @@ struct Fired {
     visible: u64,
 }
 
-/// An event that entered the post-processing queue.
+/// A flit that was taken.
 #[derive(Debug, Clone, Copy)]
-struct Queued {
-    cycle: u64,
-    event: QueueEvent,
+struct Arrival {
+    axon: u32,
+    /// Ring: cycle in which its first synapse is addressed. Queue: number of events that were walked before it.
+    at: u64,
 }
 
 /// State of one core.
@@ -37,28 +42,53 @@ struct Queued {
 pub(crate) struct Core {
     pub index: usize,
     membranes: Vec<i32>,
-    /// Ring: `slot * neurons + neuron`. Queue: one for each neuron.
-    accumulators: Vec<i64>,
+    /// Sums by slot, then neuron (see [`CoreProgram::row`]).
+    sums: Sums,
     pub scores: Vec<i64>,
-    /// Slot of the present step.
-    head: u32,
-    /// First cycle in which arrivals are accepted (ring buffer).
-    accept_from: u64,
-    /// When the event that was popped last reached the synapses, and when they are free again.
-    entered: u64,
+    step: u32,
+    /// First cycle in which the port may take the next flit.
+    port: u64,
+    /// When the synapses are free again (ring buffer).
     free: u64,
-    /// Shared queue: events of this step, and those that wait for the next, by how they came.
-    events: Vec<QueueEvent>,
-    requeued: Vec<Queued>,
-    arrived: Vec<Queued>,
-    /// First requeued event whose write is not past.
-    requeue_next: usize,
+    /// Flits taken in this step, in order.
+    arrivals: Vec<Arrival>,
+    queue: Queue,
     fired: Vec<Fired>,
     sending: Sending,
     /// First cycle from which the core has nothing to do in this step.
     pub quiet: u64,
     parity: bool,
     pub stats: CoreStats,
+}
+
+/// The two queues of a shared-queue core, followed by their lengths.
+///
+/// How long the queue streams in a step is a sum over its events, kept by step as they arrive. Where an
+/// event stands in it matters only to arrivals, which find the write port taken: it is walked as far as they need.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    /// Events in order, from `front` on, so that there is room before them; some may have had their last visit.
+    events: Vec<Event>,
+    front: usize,
+    /// By step: cycles that the events take at the synapses, and events that have their last visit.
+    cycles: Vec<u32>,
+    last: Vec<u32>,
+    /// Events that wait for the next step.
+    waiting: u32,
+    /// The walk: events that are through, and the cycle in which the next one reaches the synapses.
+    walked: usize,
+    at: u64,
+    /// Accumulators as the hardware has them; kept only under a probe.
+    watched: Vec<i64>,
+}
+
+/// An event of a queue.
+#[derive(Debug, Clone, Copy)]
+struct Event {
+    /// Its visit in step t is number `key + t` of the core (see [`CoreProgram::visits`]).
+    key: u32,
+    /// Step of its last visit.
+    last: u32,
 }
 
 /// Where the sender is.
@@ -77,24 +107,16 @@ struct Sending {
 impl Core {
     pub fn new(program: &Program, index: usize) -> Self {
         let core = &program.cores[index];
-        let n = core.neurons.len();
-        let slots = match program.structure {
-            Structure::RingBuffer => program.depth as usize,
-            Structure::SharedQueue => 1,
-        };
         Self {
             index,
-            membranes: vec![0; n],
-            accumulators: vec![0; n * slots],
+            membranes: vec![0; core.neurons.len()],
+            sums: Sums::new(core.wide, core.row * core.slots as usize),
             scores: vec![0; core.readouts.len()],
-            head: 0,
-            accept_from: 0,
-            entered: 0,
+            step: 0,
+            port: 0,
             free: 0,
-            events: Vec::new(),
-            requeued: Vec::new(),
-            arrived: Vec::new(),
-            requeue_next: 0,
+            arrivals: Vec::new(),
+            queue: Queue::default(),
             fired: Vec::new(),
             sending: Sending::default(),
             quiet: 0,
@@ -104,23 +126,27 @@ impl Core {
     }
 
     /// Clears all state for a new sample; returns the cycles that takes (one word a cycle).
-    pub fn reset(&mut self) -> u64 {
+    pub fn reset(&mut self, program: &Program) -> u64 {
         self.membranes.fill(0);
-        self.accumulators.fill(0);
+        self.sums.clear();
         self.scores.fill(0);
-        (self.head, self.accept_from, self.entered, self.free, self.quiet) = (0, 0, 0, 0, 0);
-        self.events.clear();
-        self.requeued.clear();
-        self.arrived.clear();
+        self.arrivals.clear();
+        if program.structure == Structure::SharedQueue {
+            self.queue.reset(program.network.steps as usize + program.depth as usize);
+        }
         self.fired.clear();
         self.sending = Sending::default();
         self.stats = CoreStats::default();
-        self.accumulators.len() as u64
+        let slots = match program.structure {
+            Structure::RingBuffer => u64::from(program.depth),
+            Structure::SharedQueue => 1,
+        };
+        self.membranes.len() as u64 * slots
     }
 
     /// Events that wait for the next step.
-    pub fn waiting_events(&self) -> impl Iterator<Item = QueueEvent> + '_ {
-        self.requeued.iter().chain(&self.arrived).map(|q| q.event)
+    pub fn waiting_events(&self) -> u32 {
+        self.queue.waiting
     }
 
     /// Starts step `step` at cycle `start`: what is due is summed, neurons are updated.
@@ -133,106 +159,86 @@ impl Core {
         probe: &mut P,
     ) {
         let code = &program.cores[self.index];
+        self.step = step;
         self.parity = step & 1 == 1;
         let update = match program.structure {
-            Structure::RingBuffer => {
-                self.head = step % program.depth;
-                start
-            }
+            Structure::RingBuffer => start,
             Structure::SharedQueue => self.deliver(program, code, start, probe),
         };
-        let end = self.update(program, code, step, update, out, probe);
-        self.accept_from = match program.structure {
+        let mut sums = std::mem::take(&mut self.sums);
+        let end = match &mut sums {
+            Sums::Narrow(s) => self.update(program, code, s, update, out, probe),
+            Sums::Wide(s) => self.update(program, code, s, update, out, probe),
+        };
+        self.sums = sums;
+        self.port = match program.structure {
             Structure::RingBuffer => end,
             Structure::SharedQueue => start,
         };
-        (self.entered, self.free) = (0, 0);
+        self.free = 0;
         self.quiet = end;
         if P::ON {
             probe.phase(end, self.index, Phase::Accept);
         }
+        self.begin_sending(code);
     }
 
     /// The pre-processing queue streams; returns the cycle in which the update starts.
     fn deliver<P: Probe>(&mut self, program: &Program, code: &CoreProgram, start: u64, probe: &mut P) -> u64 {
-        // The barrier swapped the queues: both ways in, in the order of their writes.
-        self.events.clear();
-        let (mut r, mut a) = (self.requeued.iter().peekable(), self.arrived.iter().peekable());
-        loop {
-            let next = match (r.peek(), a.peek()) {
-                (Some(x), Some(y)) if x.cycle < y.cycle => r.next(),
-                (Some(_), None) => r.next(),
-                _ => a.next(),
-            };
-            let Some(queued) = next else { break };
-            self.events.push(queued.event);
-        }
-        self.requeued.clear();
-        self.arrived.clear();
-        self.requeue_next = 0;
         if P::ON {
             probe.phase(start, self.index, Phase::Deliver);
+            self.watch(program, code, start, probe);
         }
-        let interval = program.synapse_interval;
+        (self.queue.walked, self.queue.at) = (0, start + QUEUE_FILL);
+        start + QUEUE_FILL + u64::from(self.queue.cycles[self.step as usize]) + SYNAPSE_LATENCY
+    }
+
+    /// Shows a probe what the queue streams, synapse by synapse.
+    fn watch<P: Probe>(&mut self, program: &Program, code: &CoreProgram, start: u64, probe: &mut P) {
         let mut at = start + QUEUE_FILL;
-        for i in 0..self.events.len() {
-            let mut event = self.events[i];
-            if P::ON {
-                probe.queue_read(at, self.index, event);
+        self.queue.watched.resize(code.neurons.len(), 0);
+        for i in self.queue.front..self.queue.events.len() {
+            let event = self.queue.events[i];
+            if event.last < self.step {
+                continue;
             }
-            let axon = &code.axons[event.axon as usize];
-            let useful = axon.useful >> (event.age - 1);
-            if useful & 1 == 1 {
-                let first = axon.base + event.offset;
-                let mut n = 0u32;
-                loop {
-                    let synapse = code.synapses[(first + n) as usize];
-                    let sum = &mut self.accumulators[usize::from(synapse.neuron)];
-                    *sum += i64::from(synapse.weight);
-                    if P::ON {
-                        probe.synapse(
-                            at + u64::from(n) * interval,
-                            self.index,
-                            SynapticOperation {
-                                synapse: first + n,
-                                accumulator: synapse.neuron.into(),
-                                weight: synapse.weight.into(),
-                                sum: *sum,
-                            },
-                        );
-                    }
-                    n += 1;
-                    if synapse.last {
-                        break;
-                    }
+            let index = event.key.wrapping_add(self.step);
+            let axon = code.axons.partition_point(|a| a.visits <= index) - 1;
+            let (row, cycles) = (&code.axons[axon], code.visits.cycles(index));
+            let age = index - row.visits + 1;
+            let offset = row.performed(code, age - 1, program.synapse_interval);
+            let last = event.last == self.step;
+            let mut event = QueueEvent { axon: axon as u32, age, offset: offset as u32 };
+            probe.queue_read(at, self.index, event);
+            if row.useful >> (age - 1) & 1 == 1 {
+                let n = (cycles / program.synapse_interval) as u32;
+                let first = row.base + event.offset;
+                for (i, synapse) in code.synapses[first as usize..][..n as usize].iter().enumerate() {
+                    let neuron = synapse.place() % code.row as u32;
+                    let weight = i64::from(synapse.weight(row.shift));
+                    let sum = &mut self.queue.watched[neuron as usize];
+                    *sum += weight;
+                    let cycle = at + i as u64 * program.synapse_interval;
+                    let synapse = first + i as u32;
+                    let operation = SynapticOperation { synapse, accumulator: neuron, weight, sum: *sum };
+                    probe.synapse(cycle, self.index, operation);
                 }
                 event.offset += n;
-                self.stats.synaptic_operations += u64::from(n);
-                self.stats.delivered += 1;
-                at += u64::from(n) * interval;
-            } else {
-                self.stats.skipped += 1;
-                at += 1;
             }
-            if useful >> 1 != 0 {
+            at += cycles;
+            if !last {
                 event.age += 1;
-                self.requeued.push(Queued { cycle: at, event });
-                if P::ON {
-                    probe.queue_write(at, self.index, event);
-                }
-            } else {
-                self.stats.dropped += 1;
+                probe.queue_write(at, self.index, event);
             }
         }
-        at + SYNAPSE_LATENCY
     }
 
     /// All neurons once; returns the first cycle after it.
-    fn update<P: Probe>(
+    fn update<S: Sum, P: Probe>(
         &mut self,
         program: &Program,
         code: &CoreProgram,
-        step: u32,
+        sums: &mut [S],
         start: u64,
         out: &mut Vec<crate::Spike>,
         probe: &mut P,
@@ -241,32 +247,36 @@ impl Core {
             probe.phase(start, self.index, Phase::Update);
         }
         let n = code.neurons.len();
-        let base = match program.structure {
-            Structure::RingBuffer => self.head as usize * n,
-            Structure::SharedQueue => 0,
-        };
+        let head = self.step & (code.slots - 1);
         let limit = 1i64 << (program.network.membrane_bits - 1);
         let interval = program.neuron_interval;
-        let due = &mut self.accumulators[base..base + n];
+        let due = &mut sums[head as usize * code.row..][..n];
+        if P::ON && program.structure == Structure::SharedQueue {
+            let watched = self.queue.watched.drain(..);
+            debug_assert!(
+                due.iter().zip(watched).all(|(a, b)| (*a).into() == b),
+                "the queue streams what is due"
+            );
+        }
         self.fired.clear();
         for (i, ((v, sum), neuron)) in self.membranes.iter_mut().zip(due).zip(&code.neurons).enumerate() {
             let product = i64::from(*v) * i64::from(neuron.keep);
             // Toward zero: a negative product is lifted before the shift.
             let leaked = (product + ((product >> 63) & 4095)) >> 12;
-            let mut next = (leaked + *sum).clamp(-limit, limit - 1);
+            let mut next = (leaked + (*sum).into()).clamp(-limit, limit - 1);
             let spike = next >= neuron.threshold;
             if spike {
                 next = if neuron.subtract { next - neuron.threshold } else { 0 };
                 let visible = start + i as u64 * interval + SOMA_LATENCY + 1;
                 self.fired.push(Fired { neuron: i as u32, visible });
                 let (population, index) = code.identity[i];
-                out.push(crate::Spike { step, population, neuron: index });
+                out.push(crate::Spike { step: self.step, population, neuron: index });
             }
-            *sum = 0;
+            *sum = S::default();
             *v = next as i32;
             if P::ON {
                 let accumulator = match program.structure {
-                    Structure::RingBuffer => i as u32 * program.depth + self.head,
+                    Structure::RingBuffer => i as u32 * program.depth + head,
                     Structure::SharedQueue => i as u32,
                 };
                 let cycle = start + i as u64 * interval + SOMA_LATENCY;
@@ -281,20 +291,20 @@ impl Core {
         start + (n as u64 - 1) * interval + SOMA_LATENCY + 1
     }
 
-    /// Makes the sender ready for the spikes of this step; returns when it first acts.
-    pub fn begin_sending(&mut self, code: &CoreProgram) -> Option<u64> {
+    /// Makes the sender ready for the spikes of this step.
+    fn begin_sending(&mut self, code: &CoreProgram) {
         self.sending = Sending::default();
-        self.next_spike(code, 0, 0, 0)
+        self.next_spike(code, 0, 0, 0);
     }
 
     /// Moves the sender to spike `spike` or the next that has routes.
-    fn next_spike(&mut self, code: &CoreProgram, spike: usize, before: u64, last: u64) -> Option<u64> {
+    fn next_spike(&mut self, code: &CoreProgram, spike: usize, before: u64, last: u64) {
         let (mut spike, mut before, mut last) = (spike, before, last);
         loop {
             let Some(fired) = self.fired.get(spike) else {
                 self.sending.active = false;
                 self.quiet = self.quiet.max(last + 1);
-                return None;
+                return;
             };
             let popped = fired.visible.max(before);
             let addressed = (popped + 1).max(last);
@@ -305,47 +315,31 @@ impl Core {
                 spike += 1;
                 continue;
             }
-            let ready = addressed + 1;
-            self.sending = Sending { spike, route, end, addressed, ready, active: true };
-            return Some(ready);
+            self.sending = Sending { spike, route, end, addressed, ready: addressed + 1, active: true };
+            return;
         }
     }
 
-    /// One cycle of the sender; returns when to look again (a returning credit wakes it too).
-    pub fn send<P: Probe>(
-        &mut self,
-        code: &CoreProgram,
-        mesh: &mut Mesh,
-        now: u64,
-        probe: &mut P,
-    ) -> Option<u64> {
+    /// The next flit, with the cycle in which it is sent: `credit` at the earliest.
+    pub fn send<P: Probe>(&mut self, code: &CoreProgram, credit: u64, probe: &mut P) -> Option<(Flit, u64)> {
         let s = self.sending;
         if !s.active {
             return None;
         }
-        if now < s.ready {
-            return Some(s.ready);
-        }
-        let writer = mesh.sender(code.router);
-        if !mesh.has_credit(writer) {
-            return None;
-        }
-        let target = code.routes[s.route as usize];
-        let flit = Flit { axon: target.axon, x: target.x as u8, y: target.y as u8, parity: self.parity };
-        self.stats.send_stalls += now - s.ready;
-        mesh.in_flight += 1;
-        mesh.send(writer, flit, now);
+        let sent = s.ready.max(credit);
+        let flit = code.routes[s.route as usize].of_parity(self.parity);
+        self.stats.send_stalls += sent - s.ready;
         self.stats.flits_sent += 1;
         if P::ON {
-            probe.core_output(now, self.index, flit);
+            probe.core_output(sent, self.index, flit);
         }
         if s.route + 1 < s.end {
             self.sending.route += 1;
-            self.sending.ready = now + 1;
-            Some(now + 1)
+            self.sending.ready = sent + 1;
         } else {
-            self.next_spike(code, s.spike + 1, s.addressed, now)
+            self.next_spike(code, s.spike + 1, s.addressed, sent);
         }
+        Some((flit, sent))
     }
 
     /// Whether the sender has flits left.
@@ -353,96 +347,229 @@ impl Core {
         self.sending.active
     }
 
-    /// One cycle of the input port; returns when to look again (an arriving flit wakes it too).
-    pub fn accept<P: Probe>(
-        &mut self,
-        program: &Program,
-        mesh: &mut Mesh,
-        step: u32,
-        now: u64,
-        probe: &mut P,
-    ) -> Option<u64> {
-        let code = &program.cores[self.index];
-        let (flit, visible) = mesh.core_head(code.router)?;
-        let mut may = visible.max(self.accept_from).max(self.entered);
-        if program.structure == Structure::SharedQueue {
-            // Events queued again have the write port first.
-            while self.requeued.get(self.requeue_next).is_some_and(|q| q.cycle < now) {
-                self.requeue_next += 1;
-            }
-            if self.requeued.get(self.requeue_next).is_some_and(|q| q.cycle == now) {
-                may = may.max(now + 1);
-            }
-        }
-        if may > now {
-            return Some(may);
-        }
-        let left = mesh.core_pop(code.router);
-        assert!(flit.parity == self.parity, "a flit of another step reached core {}", self.index);
-        self.stats.arrivals += 1;
-        self.stats.arrival_stalls += now - visible;
-        if P::ON {
-            probe.core_input(now, self.index, flit);
-        }
-        match program.structure {
+    /// A flit that can be at the head of the port from `visible`; returns the cycle in which it is taken.
+    #[inline]
+    pub fn accept<P: Probe>(&mut self, program: &Program, flit: Flit, visible: u64, probe: &mut P) -> u64 {
+        assert!(flit.parity() == self.parity, "a flit of another step reached core {}", self.index);
+        let first = visible.max(self.port);
+        let taken = match program.structure {
             Structure::RingBuffer => {
-                self.accumulate(program, code, flit.axon, step, now, probe);
-                (left > 0).then_some(self.entered)
+                // It waits in R until the synapses of the one before it are through.
+                let enters = (first + 1).max(self.free);
+                let count = program.cores[self.index].axons[flit.axon() as usize].count;
+                self.port = enters;
+                self.free = enters + u64::from(count) * program.synapse_interval;
+                self.arrivals.push(Arrival { axon: flit.axon(), at: enters });
+                first
             }
             Structure::SharedQueue => {
-                let event = QueueEvent { axon: flit.axon, age: 1, offset: 0 };
-                self.arrived.push(Queued { cycle: now, event });
-                self.quiet = self.quiet.max(now + 1);
-                if P::ON {
-                    probe.queue_write(now, self.index, event);
-                }
-                (left > 0).then_some(now + 1)
+                let taken = self.queue.write_port(&program.cores[self.index], self.step, first);
+                self.port = taken + 1;
+                self.arrivals.push(Arrival { axon: flit.axon(), at: self.queue.walked as u64 });
+                taken
+            }
+        };
+        self.stats.arrival_stalls += taken - visible;
+        if P::ON {
+            probe.core_input(taken, self.index, flit);
+            if program.structure == Structure::SharedQueue {
+                probe.queue_write(taken, self.index, QueueEvent { axon: flit.axon(), age: 1, offset: 0 });
+            }
+        }
+        taken
+    }
+
+    /// Ends a step after its last flit: what arrived is added to the steps in which it is due.
+    pub fn end_step<P: Probe>(&mut self, program: &Program, probe: &mut P) {
+        let code = &program.cores[self.index];
+        if !self.arrivals.is_empty() {
+            self.quiet = self.quiet.max(match program.structure {
+                Structure::RingBuffer => self.free - program.synapse_interval + SYNAPSE_LATENCY + 1,
+                Structure::SharedQueue => self.port,
+            });
+        }
+        self.stats.arrivals += self.arrivals.len() as u64;
+        let left = program.network.steps - self.step;
+        let mut sums = std::mem::take(&mut self.sums);
+        match (&mut sums, P::ON && program.structure == Structure::RingBuffer) {
+            (Sums::Narrow(s), false) => self.accumulate(code, s),
+            (Sums::Wide(s), false) => self.accumulate(code, s),
+            (Sums::Narrow(s), true) => self.accumulate_watched(program, code, s, probe),
+            (Sums::Wide(s), true) => self.accumulate_watched(program, code, s, probe),
+        }
+        self.sums = sums;
+        match program.structure {
+            Structure::RingBuffer => self.count_ring(code, left),
+            Structure::SharedQueue => {
+                self.count_queue(code, left, program.synapse_interval);
+                self.queue.swap(code, self.step, &self.arrivals);
+                self.stats.queue_peak = self.stats.queue_peak.max(self.queue.waiting.into());
+            }
+        }
+        self.arrivals.clear();
+    }
+
+    /// The synapses of the axons that arrived add to the slots of their delays.
+    fn accumulate<S: Sum>(&self, code: &CoreProgram, sums: &mut [S]) {
+        let mask = code.row * code.slots as usize - 1;
+        let head = (self.step & (code.slots - 1)) as usize * code.row;
+        let sums = &mut sums[..=mask];
+        for arrival in &self.arrivals {
+            let axon = &code.axons[arrival.axon as usize];
+            for synapse in &code.synapses[axon.base as usize..][..axon.count as usize] {
+                // What stands above the place goes with the mask.
+                sums[(synapse.0 as usize + head) & mask].add(synapse.weight(axon.shift));
             }
         }
     }
 
-    /// The synapses of an axon add to the slots of their delays.
-    fn accumulate<P: Probe>(
-        &mut self,
+    /// The same, synapse by synapse for a probe (ring buffer).
+    fn accumulate_watched<S: Sum, P: Probe>(
+        &self,
         program: &Program,
         code: &CoreProgram,
-        axon: u32,
-        step: u32,
-        now: u64,
+        sums: &mut [S],
         probe: &mut P,
     ) {
-        let axon = &code.axons[axon as usize];
-        let (n, mask) = (code.neurons.len(), program.depth - 1);
-        let list = &code.synapses[axon.base as usize..][..axon.count as usize];
-        let interval = program.synapse_interval;
-        let enters = (now + 1).max(self.free);
-        for (i, synapse) in list.iter().enumerate() {
-            let slot = (self.head + u32::from(synapse.delay)) & mask;
-            let sum = &mut self.accumulators[slot as usize * n + usize::from(synapse.neuron)];
-            *sum += i64::from(synapse.weight);
-            if P::ON {
-                probe.synapse(
-                    enters + i as u64 * interval,
-                    self.index,
-                    SynapticOperation {
-                        synapse: axon.base + i as u32,
-                        accumulator: u32::from(synapse.neuron) * program.depth + slot,
-                        weight: synapse.weight.into(),
-                        sum: *sum,
-                    },
-                );
+        let row = code.row as u32;
+        for arrival in &self.arrivals {
+            let axon = &code.axons[arrival.axon as usize];
+            for (i, synapse) in code.synapses[axon.base as usize..][..axon.count as usize].iter().enumerate()
+            {
+                let (delay, neuron) = (synapse.place() / row, synapse.place() % row);
+                let slot = (self.step + delay) & (code.slots - 1);
+                let (weight, sum) = (synapse.weight(axon.shift), &mut sums[(slot * row + neuron) as usize]);
+                sum.add(weight);
+                let operation = SynapticOperation {
+                    synapse: axon.base + i as u32,
+                    accumulator: neuron * program.depth + slot,
+                    weight: weight.into(),
+                    sum: (*sum).into(),
+                };
+                probe.synapse(arrival.at + i as u64 * program.synapse_interval, self.index, operation);
             }
         }
-        let steps = program.network.steps;
-        if step + program.depth > steps {
-            let left = steps - step;
-            let late = list.iter().filter(|s| u32::from(s.delay) >= left).count();
-            self.stats.lost += late as u64;
+    }
+
+    fn count_ring(&mut self, code: &CoreProgram, left: u32) {
+        for arrival in &self.arrivals {
+            let axon = &code.axons[arrival.axon as usize];
+            self.stats.synaptic_operations += u64::from(axon.count);
+            if left < code.slots {
+                let list = &code.synapses[axon.base as usize..][..axon.count as usize];
+                let late = left * code.row as u32;
+                // Counted in 32 bits, four at a time.
+                self.stats.lost += u64::from(list.iter().map(|s| u32::from(s.place() >= late)).sum::<u32>());
+            }
         }
-        self.stats.synaptic_operations += list.len() as u64;
-        let count = u64::from(axon.count);
-        self.entered = enters;
-        self.free = enters + count * interval;
-        self.quiet = self.quiet.max(enters + (count - 1) * interval + SYNAPSE_LATENCY + 1);
+    }
+
+    /// Counts what will come of the events that arrived, up to the last step.
+    fn count_queue(&mut self, code: &CoreProgram, left: u32, interval: u64) {
+        let stats = &mut self.stats;
+        for arrival in &self.arrivals {
+            let axon = &code.axons[arrival.axon as usize];
+            let visits = axon.span().min(left - 1);
+            let delivered = u64::from((axon.useful & ((1 << visits) - 1)).count_ones());
+            let performed = if visits == axon.span() {
+                stats.dropped += 1;
+                axon.count.into()
+            } else {
+                axon.performed(code, visits, interval)
+            };
+            stats.delivered += delivered;
+            stats.skipped += u64::from(visits) - delivered;
+            stats.synaptic_operations += performed;
+            stats.lost += u64::from(axon.count) - performed;
+        }
+    }
+}
+
+impl Queue {
+    fn reset(&mut self, steps: usize) {
+        self.events.clear();
+        self.front = 0;
+        self.watched.clear();
+        self.waiting = 0;
+        for by_step in [&mut self.cycles, &mut self.last] {
+            by_step.clear();
+            by_step.resize(steps, 0);
+        }
+    }
+
+    /// The first cycle from `at` on in which no event is queued again.
+    #[inline]
+    fn write_port(&mut self, code: &CoreProgram, step: u32, at: u64) -> u64 {
+        match &code.visits {
+            Visits::Short(visits) => self.walk(visits, step, at),
+            Visits::Long(visits) => self.walk(visits, step, at),
+        }
+    }
+
+    #[inline]
+    fn walk<C: Copy + Into<u64>>(&mut self, visits: &[C], step: u32, mut at: u64) -> u64 {
+        let (mut walked, mut through) = (self.walked, self.at);
+        for event in &self.events[self.front + walked..] {
+            if event.last >= step {
+                let done = through + visits[event.key.wrapping_add(step) as usize].into();
+                if done > at {
+                    break;
+                }
+                at += u64::from(done == at && event.last > step);
+                through = done;
+            }
+            walked += 1;
+        }
+        (self.walked, self.at) = (walked, through);
+        at
+    }
+
+    /// The barrier swaps the queues: both ways in, in the order of their writes.
+    fn swap(&mut self, code: &CoreProgram, step: u32, arrivals: &[Arrival]) {
+        self.waiting -= self.last[step as usize];
+        self.waiting += arrivals.len() as u32;
+        if self.front < arrivals.len() {
+            let room = arrivals.len() + self.events.len();
+            self.events.splice(0..0, std::iter::repeat_n(Event { key: 0, last: 0 }, room));
+            self.front += room;
+        }
+        // What was walked moves forward, and the arrivals go between.
+        let (mut from, mut to) = (self.front, self.front - arrivals.len());
+        for arrival in arrivals {
+            let (before, axon) = (self.front + arrival.at as usize, &code.axons[arrival.axon as usize]);
+            self.events.copy_within(from..before, to);
+            to += before - from;
+            from = before;
+            let first = step as usize + 1;
+            let sums = &mut self.cycles[first..][..axon.span() as usize];
+            match &code.visits {
+                Visits::Short(visits) => add(sums, &visits[axon.visits as usize..]),
+                Visits::Long(visits) => add(sums, &visits[axon.visits as usize..]),
+            }
+            let last = step + axon.span();
+            self.last[last as usize] += 1;
+            self.events[to] = Event { key: axon.visits.wrapping_sub(step + 1), last };
+            to += 1;
+        }
+        self.front -= arrivals.len();
+        if self.events.len() - self.front > self.waiting as usize * 5 / 4 {
+            // Those that had their last visit go; the others move to the end.
+            let mut to = self.events.len();
+            for i in (self.front..to).rev() {
+                if self.events[i].last > step {
+                    to -= 1;
+                    self.events[to] = self.events[i];
+                }
+            }
+            self.front = to;
+        }
+    }
+}
+
+/// Adds the cycles of an axon's visits to those of the steps in which they come.
+fn add<C: Copy + Into<u32>>(sums: &mut [u32], visits: &[C]) {
+    // An axon has one event of an age at most, so that all visits of a core fit 32 bits.
+    for (sum, &cycles) in sums.iter_mut().zip(visits) {
+        *sum += cycles.into();
     }
 }

@@ -3,17 +3,19 @@
 //! It takes an image and spikes, and gives spikes, scores and the cycle of everything. It shares
 //! file formats with the golden model, never arithmetic. `hw/TIMING.md` says what happens when.
 //!
-//! A core's work between two flits depends on nothing outside it and is computed in closed form;
-//! routers, ports and senders are simulated cycle by cycle, but only while they have flits.
+//! A core's work, its port and its sender depend on little outside it and are computed in closed form;
+//! routers are simulated cycle by cycle, but only while they have flits to grant.
 
 mod core;
 pub mod error;
 pub mod memory;
 pub mod mesh;
+pub mod noc;
 pub mod probe;
 pub mod program;
 pub mod schedule;
 pub mod stats;
+mod sums;
 pub mod vcd;
 
 pub use error::Error;
@@ -22,7 +24,7 @@ pub use program::Program;
 use crate::core::Core;
 use hw::image::Image;
 use hw::platform::Structure;
-use mesh::{Flit, Mesh};
+use mesh::{Endpoints, Flit, Mesh};
 use probe::{NoProbe, Probe};
 use serde::Serialize;
 use spikes::Binned;
@@ -119,6 +121,42 @@ pub struct Simulator {
 struct Injector {
     flits: Vec<Flit>,
     next: usize,
+    /// First cycle in which it can send the next.
+    ready: u64,
+}
+
+/// What is at the edges of the mesh.
+struct Chip<'a> {
+    program: &'a Program,
+    cores: &'a mut [Core],
+    core_at: &'a [Option<u32>],
+    injectors: &'a mut [Injector],
+    /// Parity of the step.
+    odd: bool,
+}
+
+impl Endpoints for Chip<'_> {
+    fn next<P: Probe>(&mut self, source: usize, credit: u64, probe: &mut P) -> Option<(Flit, u64)> {
+        let Some(injector) = source.checked_sub(self.core_at.len()) else {
+            let core = &mut self.cores[self.core_at[source]? as usize];
+            return core.send(&self.program.cores[core.index], credit, probe);
+        };
+        let state = &mut self.injectors[injector];
+        let flit = state.flits.get(state.next)?.of_parity(self.odd);
+        state.next += 1;
+        let sent = state.ready.max(credit);
+        state.ready = sent + 1;
+        if P::ON {
+            probe.injector_output(sent, injector, flit);
+        }
+        Some((flit, sent))
+    }
+
+    fn take<P: Probe>(&mut self, router: usize, flit: Flit, visible: u64, probe: &mut P) -> u64 {
+        // An image that was read sends only to cores that exist.
+        let core = self.core_at[router].expect("a core") as usize;
+        self.cores[core].accept(self.program, flit, visible, probe)
+    }
 }
 
 impl Simulator {
@@ -135,7 +173,8 @@ impl Simulator {
                 .find(|r| r.structure == structure)
                 .map_or("compile it with --delays".into(), |r| r.reason.clone()),
         })?;
-        let mesh = Mesh::new(&program.platform);
+        let mut mesh = Mesh::new(&program.platform.mesh);
+        mesh.expect(program.flows().into_iter());
         let mut core_at = vec![None; mesh.routers];
         for (i, core) in program.cores.iter().enumerate() {
             core_at[core.router] = Some(i as u32);
@@ -179,7 +218,7 @@ impl Simulator {
         }
         self.mesh.reset();
         (self.input_spikes, self.injected) = (0, 0);
-        let reset_cycles = self.cores.iter_mut().map(Core::reset).max().unwrap_or(0);
+        let reset_cycles = self.cores.iter_mut().map(|c| c.reset(&program)).max().unwrap_or(0);
         let mut spikes = Vec::new();
         let mut overflows: Vec<Overflow> = Vec::new();
         let mut now = 0;
@@ -198,13 +237,6 @@ impl Simulator {
             }
             now = release;
         }
-        for core in &mut self.cores {
-            // What still waits in a queue would arrive past the end.
-            let code = &program.cores[core.index];
-            let lost: u64 =
-                core.waiting_events().map(|e| u64::from(code.axons[e.axon as usize].count - e.offset)).sum();
-            core.stats.lost += lost;
-        }
         let scores = self.scores(&program, &spikes);
         let prediction = (0..scores.len()).rev().max_by_key(|&i| scores[i]).unwrap_or(0) as u32;
         Ok(Outcome {
@@ -218,7 +250,7 @@ impl Simulator {
             input_spikes: self.input_spikes,
             injected: self.injected,
             hops: self.mesh.hops,
-            router_stalls: self.mesh.blocked,
+            router_stalls: self.mesh.stalls,
         })
     }
 
@@ -232,18 +264,12 @@ impl Simulator {
         spikes: &mut Vec<Spike>,
         probe: &mut P,
     ) -> Result<u64, Error> {
-        self.mesh.agenda.restart(start);
         for core in &mut self.cores {
             core.begin_step(program, step, start, spikes, probe);
-            let code = &program.cores[core.index];
-            if let Some(at) = core.begin_sending(code) {
-                self.mesh.agenda.wake(self.mesh.sender_component(code.router), at);
-            }
         }
-        let mut quiet = start;
         for injector in &mut self.injectors {
             injector.flits.clear();
-            injector.next = 0;
+            (injector.next, injector.ready) = (0, start);
         }
         let count = self.injectors.len();
         for &channel in input.step(step) {
@@ -253,83 +279,48 @@ impl Simulator {
                 channels: program.inputs.len(),
             })?;
             self.input_spikes += 1;
-            self.injectors[channel as usize % count].flits.extend(targets.iter().map(|t| Flit {
-                axon: t.axon,
-                x: t.x as u8,
-                y: t.y as u8,
-                parity: step & 1 == 1,
-            }));
+            self.injectors[channel as usize % count].flits.extend_from_slice(targets);
         }
-        for (i, injector) in self.injectors.iter().enumerate() {
-            if !injector.flits.is_empty() {
-                self.mesh.agenda.wake(self.mesh.injector_component(i), start);
+        let mesh = &mut self.mesh;
+        let mut chip = Chip {
+            program,
+            cores: &mut self.cores,
+            core_at: &self.core_at,
+            injectors: &mut self.injectors,
+            odd: step & 1 == 1,
+        };
+        mesh.start(start);
+        for core in 0..chip.cores.len() {
+            if chip.cores[core].is_sending() {
+                mesh.prime(program.cores[core].router, &mut chip, probe);
             }
         }
-        let routers = self.mesh.routers;
-        let mut awake = Vec::new();
-        let mut last = start;
-        while let Some(now) = self.mesh.agenda.advance() {
-            self.mesh.agenda.take(&mut awake);
-            last = now;
-            for &component in &awake {
-                let c = component as usize;
-                let again = match c / routers {
-                    0 => {
-                        self.mesh.router_cycle(c, now, probe);
-                        None
-                    }
-                    1 => self.core_at[c - routers].and_then(|core| {
-                        let core = &mut self.cores[core as usize];
-                        core.accept(program, &mut self.mesh, step, now, probe)
-                    }),
-                    2 if self.core_at[c - 2 * routers].is_some() => {
-                        let core = self.core_at[c - 2 * routers].map_or(0, |c| c as usize);
-                        let code = &program.cores[core];
-                        self.cores[core].send(code, &mut self.mesh, now, probe)
-                    }
-                    _ => self.inject(c - 3 * routers, now, &mut quiet, probe),
-                };
-                if let Some(at) = again {
-                    self.mesh.agenda.wake(component, at);
-                }
-            }
-            self.mesh.end_cycle(now, probe);
+        for injector in 0..count {
+            mesh.prime(mesh.routers + injector, &mut chip, probe);
         }
-        let unsent = self.injectors.iter().any(|i| i.next < i.flits.len());
-        if self.mesh.in_flight > 0 || unsent || self.cores.iter().any(Core::is_sending) {
-            return Err(Error::Deadlock { step, cycle: last, waiting: self.mesh.waiting() });
+        let last = mesh.run(&mut chip, probe).unwrap_or(start);
+        if mesh.in_flight > 0 {
+            return Err(Error::Deadlock { step, cycle: last, waiting: mesh.waiting() });
         }
-        Ok(self.cores.iter().map(|c| c.quiet).fold(quiet, u64::max))
+        let mut quiet = start;
+        for injector in self.injectors.iter().filter(|i| i.next > 0) {
+            self.injected += injector.next as u64;
+            quiet = quiet.max(injector.ready);
+        }
+        for core in &mut self.cores {
+            core.end_step(program, probe);
+            quiet = quiet.max(core.quiet);
+        }
+        Ok(quiet)
     }
 
-    /// One cycle of an injector; returns when to look again.
-    fn inject<P: Probe>(&mut self, injector: usize, now: u64, quiet: &mut u64, probe: &mut P) -> Option<u64> {
-        let writer = self.mesh.injector(injector);
-        let state = &mut self.injectors[injector];
-        if state.next == state.flits.len() || !self.mesh.has_credit(writer) {
-            return None;
-        }
-        let flit = state.flits[state.next];
-        state.next += 1;
-        self.injected += 1;
-        self.mesh.in_flight += 1;
-        self.mesh.send(writer, flit, now);
-        if P::ON {
-            probe.injector_output(now, injector, flit);
-        }
-        *quiet = (*quiet).max(now + 1);
-        (state.next < state.flits.len()).then_some(now + 1)
-    }
-
-    /// Keeps the high-water mark of every queue, and what overflowed.
-    fn watch_queues(&mut self, program: &Program, step: u32, overflows: &mut Vec<Overflow>) {
+    /// Notes the queues that overflowed.
+    fn watch_queues(&self, program: &Program, step: u32, overflows: &mut Vec<Overflow>) {
         let depth = program.platform.shared_queue.depth;
-        for (i, core) in self.cores.iter_mut().enumerate() {
-            let waiting = core.waiting_events().count() as u64;
-            core.stats.queue_peak = core.stats.queue_peak.max(waiting);
-            if waiting > u64::from(depth) {
+        for (i, core) in self.cores.iter().enumerate() {
+            let needed = core.waiting_events();
+            if needed > depth {
                 let (x, y) = program.place(i);
-                let needed = waiting as u32;
                 match overflows.iter_mut().find(|o| (o.x, o.y) == (x, y)) {
                     Some(o) => o.needed = o.needed.max(needed),
                     None => overflows.push(Overflow { x, y, step, depth, needed }),

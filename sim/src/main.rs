@@ -1,6 +1,8 @@
 //! `sim`: runs an image cycle by cycle.
 
 mod cli;
+mod curve;
+mod random_input;
 mod report;
 mod run;
 
@@ -9,8 +11,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = cli::Args::parse();
-    match run::run(&args) {
+    let cli = cli::Cli::parse();
+    let result = match (cli.command, cli.run) {
+        (Some(cli::Command::Noc(noc)), _) => curve::run(&noc),
+        (None, Some(args)) => run::run(&args),
+        (None, None) => Err(anyhow::anyhow!("name an image with --image FILE, or a command; see --help")),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);

@@ -6,7 +6,7 @@
 
 use crate::probe::Probe;
 use crate::schedule::Agenda;
-use hw::platform::{Platform, Side};
+use hw::platform::{Mesh as Shape, Side};
 
 /// Ports of a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,317 +46,673 @@ impl Port {
     }
 }
 
-/// One flit: a spike on its way to one axon of one core.
+/// One flit: a spike on its way to one axon of one core; packed, since it is moved so often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flit {
+pub struct Flit(u64);
+
+impl Flit {
+    /// A flit to an input axon of the core at column x and row y, of an even step.
+    #[must_use]
+    pub fn new(axon: u32, x: u8, y: u8) -> Self {
+        Self(u64::from(axon) | u64::from(x) << 32 | u64::from(y) << 40)
+    }
+
+    /// The same flit, of a step of this parity.
+    #[must_use]
+    pub fn of_parity(self, odd: bool) -> Self {
+        Self(self.0 & 0xffff_ffff_ffff | u64::from(odd) << 48)
+    }
+
     /// Input axon in the target core.
-    pub axon: u32,
+    #[must_use]
+    pub fn axon(self) -> u32 {
+        self.0 as u32
+    }
+
     /// Column of the target core.
-    pub x: u8,
+    #[must_use]
+    pub fn x(self) -> u8 {
+        (self.0 >> 32) as u8
+    }
+
     /// Row of the target core.
-    pub y: u8,
+    #[must_use]
+    pub fn y(self) -> u8 {
+        (self.0 >> 40) as u8
+    }
+
     /// Lowest bit of the step that it belongs to.
-    pub parity: bool,
+    #[must_use]
+    pub fn parity(self) -> bool {
+        self.0 >> 48 & 1 == 1
+    }
+}
+
+/// What stands at the edges of a mesh: cores that take flits, and sources that give them.
+///
+/// Sources are numbered: the sender of the core at router r is r, then come the injectors.
+pub trait Endpoints {
+    /// The next flit of a source with the cycle in which it is sent, `credit` at the earliest; `None` where none is left.
+    fn next<P: Probe>(&mut self, source: usize, credit: u64, probe: &mut P) -> Option<(Flit, u64)>;
+    /// A flit is at the head of a core's port, or behind others, from `visible`; returns the cycle in which it is taken.
+    fn take<P: Probe>(&mut self, router: usize, flit: Flit, visible: u64, probe: &mut P) -> u64;
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     flit: Flit,
+    /// Cycle from which it can be at the head; at the head, from which it is.
     visible: u64,
 }
 
-/// A bounded buffer; its slots lie in one shared array.
-#[derive(Debug, Clone, Copy)]
-struct Buffer {
-    at: u32,
-    depth: u16,
-    head: u16,
-    len: u16,
-    /// Whose credit returns when a flit leaves.
-    writer: u32,
-}
-
-/// Index of a credit counter that no one holds.
-const NO_WRITER: u32 = u32::MAX;
+/// A buffer that another router fills, or none.
+const LINKED: u32 = u32::MAX;
+/// With the index of a buffer: a buffer that an output fills which only that buffer feeds, both of them alone.
+const BEHIND: u32 = 1 << 31;
 /// Cycles from sending a flit to its being at the head of the next buffer.
 pub const LINK: u64 = 2;
 
+/// Ports lie eight apart, so that an index splits into router and port without a division.
+const STRIDE: usize = 8;
+/// In an index, after the inputs: the local output can send again.
+const LOCAL_FREE: usize = 5;
+const LOCAL: usize = Port::Local as usize;
+
+/// The bounded buffer of a router's input.
+#[derive(Debug, Clone, Copy, Default)]
+struct Buffer {
+    head: u16,
+    len: u16,
+}
+
+/// A router, but for the slots of its buffers. Arrays are as long as an index may reach, so that it needs no check.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(128))]
+struct Node {
+    /// For each output the inputs whose heads ask for it, as bits of its byte.
+    wanted: u64,
+    /// For each output the input that is first in turn.
+    turn: [u8; STRIDE],
+    /// Flits that each output may still send to a router.
+    credits: [u16; STRIDE],
+    buffers: [Buffer; STRIDE],
+    /// Which source fills each buffer, or [`LINKED`], or [`BEHIND`] another buffer.
+    sources: [u32; STRIDE],
+    /// Buffers that run alone, as bits.
+    alone: u32,
+    /// Outputs that are asked for, and outputs to routers that have credits, as bits.
+    asked: u32,
+    open: u32,
+    /// Whether the agenda has its local output.
+    waits: bool,
+    x: u8,
+    y: u8,
+    /// Place in `taken` of the flit whose credit the local output needs next, and when it comes.
+    oldest: u16,
+    free: u64,
+}
+
+impl Node {
+    #[inline]
+    fn route(&self, flit: Flit) -> usize {
+        let sign = |to: u8, at: u8| 1 + usize::from(to > at) - usize::from(to < at);
+        ROUTE[3 * sign(flit.x(), self.x) + sign(flit.y(), self.y)] as usize
+    }
+
+    /// An output takes the head whose turn it is; returns its input.
+    #[inline]
+    fn choose(&mut self, out: usize) -> usize {
+        let wanted = (self.wanted >> (8 * out)) as usize % 32;
+        let input = usize::from(PICK[usize::from(self.turn[out]) % STRIDE][wanted]) % STRIDE;
+        self.turn[out] = if input == 4 { 0 } else { input as u8 + 1 };
+        self.wanted &= !(1 << (8 * out + input));
+        if wanted == 1 << input {
+            self.asked &= !(1 << out);
+        }
+        if out != LOCAL {
+            self.credits[out] -= 1;
+            if self.credits[out] == 0 {
+                self.open &= !(1 << out);
+            }
+        }
+        input
+    }
+}
+
 /// State of all links and routers, with the agenda that drives them.
 ///
-/// Components on the agenda: routers `0..R`, core inputs `R..2R`, core senders `2R..3R`, injectors.
+/// Only where flits contend are routers simulated cycle by cycle. What depends on nothing else is computed ahead, in
+/// closed form: when a core takes a flit that was sent to it; when a source sends into room that was made; and how
+/// flits move through buffers that run alone. A buffer runs alone if no other input ever feeds an output that its
+/// flits take, and a source or a buffer that runs alone fills it: its flits wait for each other and for room, but
+/// for no grant.
 #[derive(Debug, Clone)]
 pub struct Mesh {
-    width: usize,
     /// Number of routers R.
     pub routers: usize,
+    /// Distance of the neighbour's index behind each output to a router.
+    distance: [isize; STRIDE],
+    router_depth: u16,
+    core_depth: u16,
+    nodes: Vec<Node>,
+    /// Slots of the buffers, `slot_count` each, a power of two; [`STRIDE`] buffers a router.
     slots: Vec<Slot>,
-    buffers: Vec<Buffer>,
-    /// Flits that a writer may still send: router outputs `5r + port`, then senders, then injectors.
-    credits: Vec<u16>,
-    /// Buffer that a writer fills.
-    target: Vec<u32>,
-    round_robin: Vec<u8>,
+    slot_count: usize,
+    /// When the last flits into each core's port were taken: `core_depth` a router.
+    taken: Vec<u64>,
+    /// Buffers that sources fill.
+    entries: Vec<u32>,
+    agenda: Agenda,
+    /// Routers that may grant in this cycle, and in the next.
+    active: Set,
+    upcoming: Set,
+    /// Outputs whose credits came back in this cycle and can be used in the next.
     returned: Vec<u32>,
-    /// Who acts when.
-    pub agenda: Agenda,
-    /// Flits that are in some buffer or on a link.
+    /// Buffers that run alone and may move, and when the last flit left each buffer of that kind.
+    moving: Vec<u32>,
+    left: Vec<u64>,
+    /// Flits in routers' buffers and on the links to them.
     pub in_flight: u64,
     /// Router-to-router hops since the sample began.
     pub hops: u64,
-    /// Cycles in which the head of a router's buffer was seen waiting for a credit or a grant.
-    pub blocked: u64,
+    /// Cycles that the heads of routers' buffers waited for a credit or a grant.
+    pub stalls: u64,
 }
+
+/// A set of routers: 64 words of bits, and a bit for each word that is not empty.
+#[derive(Debug, Clone, Default)]
+struct Set {
+    any: u64,
+    words: Words,
+}
+
+#[derive(Debug, Clone)]
+struct Words(Box<[u64; 64]>);
+
+impl Default for Words {
+    fn default() -> Self {
+        Self(Box::new([0; 64]))
+    }
+}
+
+impl Set {
+    #[inline]
+    fn insert(&mut self, router: usize) {
+        let word = router / 64 % 64;
+        self.words.0[word] |= 1 << (router % 64);
+        self.any |= 1 << word;
+    }
+
+    /// Takes the router of the lowest index.
+    #[inline]
+    fn pop(&mut self) -> Option<usize> {
+        if self.any == 0 {
+            return None;
+        }
+        let word = self.any.trailing_zeros() as usize;
+        let bits = &mut self.words.0[word];
+        let router = 64 * word + bits.trailing_zeros() as usize;
+        *bits &= bits.wrapping_sub(1);
+        self.any &= !(u64::from(*bits == 0) << word);
+        Some(router)
+    }
+}
+
+/// The first input at or after a turn, for each set of inputs.
+const PICK: [[u8; 32]; STRIDE] = {
+    let mut table = [[0; 32]; STRIDE];
+    let mut turn = 0;
+    while turn < 5 {
+        let mut set = 1;
+        while set < 32 {
+            let mut input = turn;
+            while set >> input & 1 == 0 {
+                input = (input + 1) % 5;
+            }
+            table[turn][set] = input as u8;
+            set += 1;
+        }
+        turn += 1;
+    }
+    table
+};
+
+/// XY: first along the row, then along the column, then into the core; by signs of the distances, x first.
+const ROUTE: [Port; 9] = {
+    use Port::{East, Local, North, South, West};
+    [West, West, West, North, Local, South, East, East, East]
+};
+
+/// The input that an output leads to.
+const FACING: [usize; STRIDE] =
+    [Port::South as usize, Port::West as usize, Port::North as usize, Port::East as usize, 0, 0, 0, 0];
 
 impl Mesh {
     /// An empty mesh.
     #[must_use]
-    pub fn new(platform: &Platform) -> Self {
-        let (w, h) = (usize::from(platform.mesh.width), usize::from(platform.mesh.height));
+    pub fn new(shape: &Shape) -> Self {
+        let (w, h) = (usize::from(shape.width), usize::from(shape.height));
         let routers = w * h;
-        let injectors = &platform.mesh.injectors;
-        let writers = 6 * routers + injectors.len();
-        let (router_depth, core_depth) = (platform.mesh.router_buffer, platform.mesh.core_buffer);
-        let mut at = 0;
-        let buffers = (0..6 * routers)
-            .map(|b| {
-                let depth = if b < 5 * routers { router_depth } else { core_depth };
-                let buffer = Buffer { at, depth, head: 0, len: 0, writer: NO_WRITER };
-                at += u32::from(depth);
-                buffer
-            })
-            .collect();
-        let mut mesh = Self {
-            width: w,
+        assert!(routers <= 64 * 64, "a platform has at most 64 x 64 routers");
+        let (router_depth, core_depth) = (shape.router_buffer, shape.core_buffer);
+        let slots = router_depth.next_power_of_two();
+        let mut entries: Vec<_> = (0..routers).map(|r| (STRIDE * r + LOCAL) as u32).collect();
+        entries.extend(shape.injectors.iter().map(|i| {
+            let r = usize::from(i.y) * w + usize::from(i.x);
+            (STRIDE * r + Port::of(i.side) as usize) as u32
+        }));
+        let node = Node {
+            wanted: 0,
+            turn: [0; STRIDE],
+            // Outputs that lead nowhere are never asked for.
+            credits: [router_depth; STRIDE],
+            buffers: [Buffer::default(); STRIDE],
+            sources: [LINKED; STRIDE],
+            alone: 0,
+            asked: 0,
+            open: 0xf,
+            waits: false,
+            x: 0,
+            y: 0,
+            oldest: 0,
+            free: 0,
+        };
+        let mut nodes = vec![node; routers];
+        for (r, node) in nodes.iter_mut().enumerate() {
+            (node.x, node.y) = ((r % w) as u8, (r / w) as u8);
+        }
+        for (source, &buffer) in entries.iter().enumerate() {
+            nodes[buffer as usize / STRIDE].sources[buffer as usize % STRIDE] = source as u32;
+        }
+        let w = w as isize;
+        Self {
             routers,
-            slots: vec![Slot::default(); at as usize],
-            buffers,
-            credits: vec![0; writers],
-            target: vec![u32::MAX; writers],
-            round_robin: vec![0; 5 * routers],
+            distance: [-w, 1, w, -1, 0, 0, 0, 0],
+            router_depth,
+            core_depth,
+            nodes,
+            slots: vec![Slot::default(); STRIDE * routers * usize::from(slots)],
+            slot_count: slots.into(),
+            taken: vec![0; routers * usize::from(core_depth)],
+            entries,
+            agenda: Agenda::new(STRIDE * routers),
+            active: Set::default(),
+            upcoming: Set::default(),
             returned: Vec::new(),
-            agenda: Agenda::new(3 * routers + injectors.len()),
+            moving: Vec::new(),
+            left: vec![0; STRIDE * routers],
             in_flight: 0,
             hops: 0,
-            blocked: 0,
-        };
-        for r in 0..routers {
-            let (x, y) = (r % w, r / w);
-            if y > 0 {
-                mesh.connect(5 * r + Port::North as usize, 5 * (r - w) + Port::South as usize);
-            }
-            if x + 1 < w {
-                mesh.connect(5 * r + Port::East as usize, 5 * (r + 1) + Port::West as usize);
-            }
-            if y + 1 < h {
-                mesh.connect(5 * r + Port::South as usize, 5 * (r + w) + Port::North as usize);
-            }
-            if x > 0 {
-                mesh.connect(5 * r + Port::West as usize, 5 * (r - 1) + Port::East as usize);
-            }
-            mesh.connect(5 * r + Port::Local as usize, 5 * routers + r);
-            mesh.connect(5 * routers + r, 5 * r + Port::Local as usize);
+            stalls: 0,
         }
-        for (i, place) in injectors.iter().enumerate() {
-            let r = usize::from(place.y) * w + usize::from(place.x);
-            mesh.connect(6 * routers + i, 5 * r + Port::of(place.side) as usize);
-        }
-        mesh
-    }
-
-    fn connect(&mut self, writer: usize, buffer: usize) {
-        self.target[writer] = buffer as u32;
-        self.credits[writer] = self.buffers[buffer].depth;
-        self.buffers[buffer].writer = writer as u32;
     }
 
     /// Empties everything for the next sample.
     pub fn reset(&mut self) {
-        for buffer in &mut self.buffers {
-            (buffer.head, buffer.len) = (0, 0);
-            if buffer.writer != NO_WRITER {
-                self.credits[buffer.writer as usize] = buffer.depth;
-            }
+        for n in &mut self.nodes {
+            n.buffers = [Buffer::default(); STRIDE];
+            n.credits = [self.router_depth; STRIDE];
+            (n.wanted, n.turn) = (0, [0; STRIDE]);
+            (n.asked, n.open, n.waits, n.oldest, n.free) = (0, 0xf, false, 0, 0);
         }
-        self.round_robin.fill(0);
+        self.taken.fill(0);
+        self.left.fill(0);
+        self.slots.fill(Slot::default());
+        (self.active, self.upcoming) = (Set::default(), Set::default());
         self.returned.clear();
-        (self.in_flight, self.hops, self.blocked) = (0, 0, 0);
-        let components = 3 * self.routers + self.credits.len() - 6 * self.routers;
-        self.agenda = Agenda::new(components);
+        (self.in_flight, self.hops, self.stalls) = (0, 0, 0);
+        self.agenda = Agenda::new(STRIDE * self.routers);
     }
 
-    /// Agenda id of a core's input.
-    #[must_use]
-    pub fn input_component(&self, router: usize) -> u32 {
-        (self.routers + router) as u32
-    }
-
-    /// Agenda id of a core's sender.
-    #[must_use]
-    pub fn sender_component(&self, router: usize) -> u32 {
-        (2 * self.routers + router) as u32
-    }
-
-    /// Agenda id of an injector.
-    #[must_use]
-    pub fn injector_component(&self, injector: usize) -> u32 {
-        (3 * self.routers + injector) as u32
-    }
-
-    /// Writer of a core's sender.
-    #[must_use]
-    pub fn sender(&self, router: usize) -> usize {
-        5 * self.routers + router
-    }
-
-    /// Writer of an injector.
-    #[must_use]
-    pub fn injector(&self, injector: usize) -> usize {
-        6 * self.routers + injector
-    }
-
-    /// Whether a writer may send.
-    #[must_use]
-    pub fn has_credit(&self, writer: usize) -> bool {
-        self.credits[writer] > 0
-    }
-
-    /// Sends a flit in cycle `now`; the writer must have a credit.
-    pub fn send(&mut self, writer: usize, flit: Flit, now: u64) {
-        debug_assert!(self.credits[writer] > 0);
-        self.credits[writer] -= 1;
-        let id = self.target[writer] as usize;
-        let buffer = &mut self.buffers[id];
-        let mut place = buffer.head + buffer.len;
-        if place >= buffer.depth {
-            place -= buffer.depth;
-        }
-        buffer.len += 1;
-        self.slots[buffer.at as usize + usize::from(place)] = Slot { flit, visible: now + LINK };
-        let owner = if id < 5 * self.routers { id / 5 } else { id - 4 * self.routers };
-        self.agenda.wake(owner as u32, now + LINK);
-    }
-
-    /// The flit at the head of a core's input port, with the cycle from which it is there.
-    #[must_use]
-    pub fn core_head(&self, router: usize) -> Option<(Flit, u64)> {
-        self.head(5 * self.routers + router)
-    }
-
-    /// Takes the head of a core's input port; returns what is left in it.
-    pub fn core_pop(&mut self, router: usize) -> u16 {
-        self.in_flight -= 1;
-        self.pop(5 * self.routers + router)
-    }
-
-    fn head(&self, buffer: usize) -> Option<(Flit, u64)> {
-        let b = &self.buffers[buffer];
-        (b.len > 0).then(|| {
-            let slot = &self.slots[b.at as usize + usize::from(b.head)];
-            (slot.flit, slot.visible)
-        })
-    }
-
-    fn pop(&mut self, buffer: usize) -> u16 {
-        let b = &mut self.buffers[buffer];
-        b.head = if b.head + 1 == b.depth { 0 } else { b.head + 1 };
-        b.len -= 1;
-        self.returned.push(b.writer);
-        b.len
-    }
-
-    /// Ends a cycle: credits that came back in it can be used in the next.
-    pub fn end_cycle<P: Probe>(&mut self, now: u64, probe: &mut P) {
-        while let Some(writer) = self.returned.pop() {
-            let w = writer as usize;
-            self.credits[w] += 1;
-            let owner = if w < 5 * self.routers {
-                if P::ON {
-                    probe.credit(now, w / 5, Port::ALL[w % 5]);
+    /// Says which sources send to which places, all that there will ever be, so that buffers may run alone.
+    pub fn expect(&mut self, flows: impl Iterator<Item = (usize, u8, u8)>) {
+        // For each buffer the outputs that it feeds, for each output the inputs that feed it.
+        let mut feeds = vec![0u32; STRIDE * self.routers];
+        let mut fed = vec![0u32; STRIDE * self.routers];
+        for (source, x, y) in flows {
+            let mut at = self.entries[source] as usize;
+            loop {
+                let (router, input) = (at / STRIDE, at % STRIDE);
+                let out = self.nodes[router].route(Flit::new(0, x, y));
+                feeds[at] |= 1 << out;
+                fed[STRIDE * router + out] |= 1 << input;
+                if out == LOCAL {
+                    break;
                 }
-                w / 5
-            } else {
-                w - 3 * self.routers
-            };
-            self.agenda.wake(owner as u32, now + 1);
-        }
-    }
-
-    /// XY: first along the row, then along the column, then into the core.
-    fn route(&self, router: usize, flit: Flit) -> Port {
-        let (x, y) = (router % self.width, router / self.width);
-        let (to_x, to_y) = (usize::from(flit.x), usize::from(flit.y));
-        if to_x > x {
-            Port::East
-        } else if to_x < x {
-            Port::West
-        } else if to_y > y {
-            Port::South
-        } else if to_y < y {
-            Port::North
-        } else {
-            Port::Local
-        }
-    }
-
-    /// One cycle of one router: every output takes at most one head, in round robin.
-    pub fn router_cycle<P: Probe>(&mut self, router: usize, now: u64, probe: &mut P) {
-        let mut wanted = [0u8; 5];
-        let mut outputs = 0u8;
-        for input in 0..5 {
-            if let Some((flit, visible)) = self.head(5 * router + input)
-                && visible <= now
-            {
-                let out = self.route(router, flit) as usize;
-                wanted[out] |= 1 << input;
-                outputs |= 1 << out;
+                at = STRIDE * router.wrapping_add_signed(self.distance[out]) + FACING[out];
             }
         }
-        let mut again = false;
-        while outputs != 0 {
-            let out = outputs.trailing_zeros() as usize;
-            outputs &= outputs - 1;
-            let writer = 5 * router + out;
-            let waiting = wanted[out].count_ones();
-            if self.credits[writer] == 0 {
-                self.blocked += u64::from(waiting);
+        let mut alone: Vec<bool> = (0..STRIDE * self.routers)
+            .map(|b| {
+                let (router, input) = (b / STRIDE, b % STRIDE);
+                (0..5).all(|out| feeds[b] >> out & 1 == 0 || fed[STRIDE * router + out] == 1 << input)
+            })
+            .collect();
+        // The buffer behind a buffer, if only that one fills it.
+        let behind = |mesh: &Self, b: usize| {
+            let (router, input) = (b / STRIDE, b % STRIDE);
+            let (writer, out) = (router.wrapping_add_signed(mesh.distance[input]), FACING[input]);
+            let inputs = fed[STRIDE * writer + out];
+            (inputs.count_ones() == 1).then(|| STRIDE * writer + inputs.trailing_zeros() as usize)
+        };
+        let is_source = |mesh: &Self, b: usize| mesh.nodes[b / STRIDE].sources[b % STRIDE] < BEHIND;
+        loop {
+            let mut changed = false;
+            for b in (0..alone.len()).filter(|&b| feeds[b] != 0) {
+                let keep = is_source(self, b) || behind(self, b).is_some_and(|b| alone[b]);
+                changed |= alone[b] && !keep;
+                alone[b] &= keep;
+            }
+            if !changed {
+                break;
+            }
+        }
+        for b in (0..alone.len()).filter(|&b| feeds[b] != 0) {
+            let before = if is_source(self, b) { None } else { behind(self, b).filter(|&b| alone[b]) };
+            let node = &mut self.nodes[b / STRIDE];
+            node.alone |= u32::from(alone[b]) << (b % STRIDE);
+            if let Some(before) = before {
+                node.sources[b % STRIDE] = BEHIND | before as u32;
+            }
+        }
+    }
+
+    /// Starts a step; every buffer must be empty.
+    pub fn start(&mut self, now: u64) {
+        debug_assert!(self.in_flight == 0 && self.agenda.next().is_none());
+        self.agenda.move_to(now);
+    }
+
+    /// Lets a source fill its buffer, as it may at the start of a step.
+    pub fn prime<E: Endpoints, P: Probe>(&mut self, source: usize, ends: &mut E, probe: &mut P) {
+        let (router, input) =
+            (self.entries[source] as usize / STRIDE, self.entries[source] as usize % STRIDE);
+        for _ in 0..self.router_depth {
+            let Some((flit, sent)) = ends.next(source, 0, probe) else { break };
+            self.in_flight += 1;
+            self.push(router, input, flit, sent + LINK);
+        }
+        self.move_alone(ends, probe);
+    }
+
+    /// Runs until nothing moves; returns the last cycle in which anything did.
+    pub fn run<E: Endpoints, P: Probe>(&mut self, ends: &mut E, probe: &mut P) -> Option<u64> {
+        let mut last = None;
+        loop {
+            let now = match last {
+                Some(now) if self.upcoming.any != 0 || !self.returned.is_empty() => now + 1,
+                _ => match self.agenda.next() {
+                    Some(now) => now,
+                    None => return last,
+                },
+            };
+            last = Some(now);
+            self.cycle(now, ends, probe);
+        }
+    }
+
+    /// One cycle: what became visible asks, what came back can be used, then every output grants.
+    #[inline]
+    fn cycle<E: Endpoints, P: Probe>(&mut self, now: u64, ends: &mut E, probe: &mut P) {
+        std::mem::swap(&mut self.active, &mut self.upcoming);
+        self.agenda.move_to(now);
+        while let Some(event) = self.agenda.pop(now) {
+            let (r, port) = (event as usize / STRIDE, event as usize % STRIDE);
+            self.active.insert(r);
+            let node = &mut self.nodes[r];
+            if port == LOCAL_FREE {
+                node.waits = false;
                 continue;
             }
-            self.blocked += u64::from(waiting - 1);
-            let first = u32::from(self.round_robin[writer]);
-            // The first requester at or after the pointer.
-            let rotated = (u32::from(wanted[out]) | u32::from(wanted[out]) << 5) >> first;
-            let input = ((first + rotated.trailing_zeros()) % 5) as usize;
-            self.round_robin[writer] = ((input + 1) % 5) as u8;
-            let buffer = 5 * router + input;
-            let flit = self.head(buffer).expect("requested").0;
-            let left = self.pop(buffer);
-            self.send(writer, flit, now);
-            if out != Port::Local as usize {
+            let slot = event as usize * self.slot_count + usize::from(node.buffers[port].head);
+            let out = node.route(self.slots[slot].flit);
+            node.wanted |= 1 << (8 * out + port);
+            node.asked |= 1 << out;
+        }
+        for i in 0..self.returned.len() {
+            let (r, out) = (self.returned[i] as usize / STRIDE, self.returned[i] as usize % STRIDE);
+            let node = &mut self.nodes[r];
+            node.credits[out] += 1;
+            node.open |= 1 << out;
+            self.active.insert(r);
+        }
+        self.returned.clear();
+        while let Some(router) = self.active.pop() {
+            self.grant(router, now, ends, probe);
+        }
+        self.move_alone(ends, probe);
+    }
+
+    /// Moves what can move in buffers that run alone.
+    #[inline]
+    fn move_alone<E: Endpoints, P: Probe>(&mut self, ends: &mut E, probe: &mut P) {
+        while let Some(buffer) = self.moving.pop() {
+            self.run_alone(buffer as usize, ends, probe);
+        }
+    }
+
+    /// Moves the flits of a buffer that runs alone until it is empty or there is no room for its head.
+    fn run_alone<E: Endpoints, P: Probe>(&mut self, buffer: usize, ends: &mut E, probe: &mut P) {
+        let (router, input) = (buffer / STRIDE, buffer % STRIDE);
+        loop {
+            let node = &self.nodes[router];
+            let b = node.buffers[input];
+            if b.len == 0 {
+                return;
+            }
+            let slot = buffer * self.slot_count + usize::from(b.head);
+            let Slot { flit, visible } = self.slots[slot];
+            let out = node.route(flit);
+            let next = router.wrapping_add_signed(self.distance[out]);
+            let credit = if out == LOCAL {
+                node.free
+            } else {
+                // The credit is that of the flit which left as many flits before as the buffer is deep.
+                let to = self.nodes[next].buffers[FACING[out]];
+                if to.len == self.router_depth {
+                    return;
+                }
+                let place = usize::from(to.head + to.len).wrapping_sub(self.router_depth.into());
+                self.slots[self.slot(STRIDE * next + FACING[out], place)].visible
+            };
+            let since = visible.max(self.left[buffer] + 1);
+            let now = since.max(credit);
+            self.stalls += now - since;
+            self.left[buffer] = now;
+            self.slots[slot].visible = now + 1;
+            let node = &mut self.nodes[router];
+            let source = node.sources[input];
+            let b = &mut node.buffers[input];
+            let full = b.len == self.router_depth;
+            b.head = (b.head + 1) & (self.slot_count - 1) as u16;
+            b.len -= 1;
+            if P::ON {
+                probe.router_input(now, router, Port::ALL[input]);
+                probe.router_output(now, router, Port::ALL[out], flit);
+            }
+            if source < BEHIND {
+                if let Some((flit, sent)) = ends.next(source as usize, now + 1, probe) {
+                    self.in_flight += 1;
+                    self.put(buffer, flit, sent + LINK);
+                }
+            } else {
+                let before = source & !BEHIND;
+                if P::ON {
+                    probe.credit(now, before as usize / STRIDE, Port::ALL[FACING[input]]);
+                }
+                if full {
+                    self.moving.push(before);
+                }
+            }
+            if out == LOCAL {
+                self.deliver(router, flit, now, ends, probe);
+            } else {
                 self.hops += 1;
+                self.push(next, FACING[out], flit, now + LINK);
+            }
+        }
+    }
+
+    /// One cycle of a router: every output that can send takes at most one head, in round robin.
+    #[inline]
+    fn grant<E: Endpoints, P: Probe>(&mut self, router: usize, now: u64, ends: &mut E, probe: &mut P) {
+        let node = &mut self.nodes[router];
+        let local = u32::from(node.free <= now) << LOCAL;
+        let mut outputs = node.asked & (node.open | local);
+        // What asks from the next cycle on, as in `Node::wanted` and `Node::asked`.
+        let (mut wanted, mut asked) = (0, 0);
+        while outputs != 0 {
+            let out = outputs.trailing_zeros() as usize % STRIDE;
+            outputs &= outputs - 1;
+            let node = &mut self.nodes[router];
+            let input = node.choose(out);
+            let b = &mut node.buffers[input];
+            let buffer = STRIDE * router + input;
+            let slots = &mut self.slots[buffer * self.slot_count..][..self.slot_count];
+            let Slot { flit, visible } = slots[usize::from(b.head)];
+            self.stalls += now - visible;
+            slots[usize::from(b.head)].visible = now + 1;
+            b.head = (b.head + 1) & (self.slot_count - 1) as u16;
+            b.len -= 1;
+            if b.len > 0 {
+                let next = &mut slots[usize::from(b.head)];
+                if next.visible <= now + 1 {
+                    next.visible = now + 1;
+                    let out = node.route(next.flit);
+                    wanted |= 1 << (8 * out + input);
+                    asked |= 1 << out;
+                } else {
+                    self.agenda.add(buffer as u32, next.visible);
+                }
             }
             if P::ON {
                 probe.router_input(now, router, Port::ALL[input]);
                 probe.router_output(now, router, Port::ALL[out], flit);
             }
-            again |= left > 0 || (waiting > 1 && self.credits[writer] > 0);
+            self.give_back(router, input, now, ends, probe);
+            if out == LOCAL {
+                self.deliver(router, flit, now, ends, probe);
+            } else {
+                self.hops += 1;
+                let next = router.wrapping_add_signed(self.distance[out]);
+                self.push(next, FACING[out], flit, now + LINK);
+            }
         }
-        if again {
-            self.agenda.wake(router as u32, now + 1);
+        let node = &mut self.nodes[router];
+        node.wanted |= wanted;
+        node.asked |= asked;
+        if node.asked & node.open != 0 {
+            self.upcoming.insert(router);
+        }
+        if node.asked & 1 << LOCAL != 0 && !node.waits {
+            node.waits = true;
+            self.agenda.add((STRIDE * router + LOCAL_FREE) as u32, node.free.max(now + 1));
+        }
+    }
+
+    /// Room in a buffer goes to who fills it: a router may use the credit in the next cycle, a source sends as soon as it may.
+    #[inline]
+    fn give_back<E: Endpoints, P: Probe>(
+        &mut self,
+        router: usize,
+        input: usize,
+        now: u64,
+        ends: &mut E,
+        probe: &mut P,
+    ) {
+        let source = self.nodes[router].sources[input];
+        if source < BEHIND {
+            if let Some((flit, sent)) = ends.next(source as usize, now + 1, probe) {
+                self.in_flight += 1;
+                self.push(router, input, flit, sent + LINK);
+            }
+            return;
+        }
+        let (writer, out) = (router.wrapping_add_signed(self.distance[input]), FACING[input]);
+        if P::ON {
+            probe.credit(now, writer, Port::ALL[out]);
+        }
+        if source != LINKED {
+            self.moving.push(source & !BEHIND);
+            return;
+        }
+        let node = &mut self.nodes[writer];
+        if node.asked & 1 << out == 0 {
+            // Nobody can use it in this cycle, so it need not be kept for the next.
+            node.credits[out] += 1;
+            node.open |= 1 << out;
+        } else {
+            self.returned.push((STRIDE * writer + out) as u32);
+        }
+    }
+
+    /// Hands a flit to the core.
+    #[inline]
+    fn deliver<E: Endpoints, P: Probe>(
+        &mut self,
+        router: usize,
+        flit: Flit,
+        now: u64,
+        ends: &mut E,
+        probe: &mut P,
+    ) {
+        let taken = ends.take(router, flit, now + LINK, probe);
+        if P::ON {
+            probe.credit(taken, router, Port::Local);
+        }
+        self.in_flight -= 1;
+        // The port is a ring of as many flits as it is deep: the one that it holds longest makes room for the next.
+        let node = &mut self.nodes[router];
+        let port = &mut self.taken[router * usize::from(self.core_depth)..][..usize::from(self.core_depth)];
+        port[usize::from(node.oldest)] = taken;
+        node.oldest = if node.oldest + 1 == self.core_depth { 0 } else { node.oldest + 1 };
+        node.free = (port[usize::from(node.oldest)] + 1).max(now + 1);
+    }
+
+    #[inline]
+    fn slot(&self, buffer: usize, place: usize) -> usize {
+        buffer * self.slot_count + (place & (self.slot_count - 1))
+    }
+
+    /// Puts a flit into a buffer that has room; returns how many are in it then.
+    #[inline(always)]
+    fn put(&mut self, buffer: usize, flit: Flit, visible: u64) -> u16 {
+        let b = &mut self.nodes[buffer / STRIDE].buffers[buffer % STRIDE];
+        let place = usize::from(b.head + b.len);
+        b.len += 1;
+        let len = b.len;
+        let slot = self.slot(buffer, place);
+        self.slots[slot] = Slot { flit, visible };
+        len
+    }
+
+    /// The same, and sees to it that it goes on.
+    #[inline(always)]
+    fn push(&mut self, router: usize, input: usize, flit: Flit, visible: u64) {
+        let buffer = STRIDE * router + input;
+        if self.put(buffer, flit, visible) == 1 {
+            if self.nodes[router].alone >> input & 1 == 1 {
+                self.moving.push(buffer as u32);
+            } else {
+                self.agenda.add(buffer as u32, visible);
+            }
         }
     }
 
     /// Buffers that are not empty, for a message about who waits.
     #[must_use]
     pub fn waiting(&self) -> Vec<String> {
-        (0..self.buffers.len())
-            .filter(|&b| self.buffers[b].len > 0)
-            .map(|b| {
-                let (r, port) = if b < 5 * self.routers {
-                    (b / 5, Port::ALL[b % 5].name())
-                } else {
-                    (b - 5 * self.routers, "core input")
-                };
-                format!("({}, {}) {port}: {} flits", r % self.width, r / self.width, self.buffers[b].len)
+        (0..STRIDE * self.routers)
+            .map(|b| (&self.nodes[b / STRIDE], b % STRIDE))
+            .filter(|(node, port)| node.buffers[*port].len > 0)
+            .map(|(node, port)| {
+                format!(
+                    "({}, {}) {}: {} flits",
+                    node.x,
+                    node.y,
+                    Port::ALL[port].name(),
+                    node.buffers[port].len
+                )
             })
             .collect()
     }

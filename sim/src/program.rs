@@ -1,20 +1,32 @@
 //! An image made ready to run: tables decoded once, shared by all threads.
 
+use crate::mesh::Flit;
 use hw::image::{Build, CoreImage, Image, NetworkInfo, PopulationKind};
 use hw::layout::{Memory, Target, Widths};
 use hw::platform::{Platform, Ports, Structure};
+use std::collections::BTreeSet;
 
-/// A synapse, decoded.
+/// A synapse, decoded: the place of its sum relative to the present slot in the low 24 bits
+/// (`delay * row + neuron`, see [`CoreProgram::row`]), the weight before its shift above them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Synapse {
-    /// `weight << shift`.
-    pub weight: i32,
-    /// Neuron in the core.
-    pub neuron: u16,
-    /// Delay (ring buffer).
-    pub delay: u8,
-    /// Last of its (axon, delay) list (shared queue).
-    pub last: bool,
+pub(crate) struct Synapse(pub u32);
+
+impl Synapse {
+    fn new(place: u32, weight: i8) -> Self {
+        debug_assert!(place < 1 << 24);
+        Self(place | u32::from(weight.cast_unsigned()) << 24)
+    }
+
+    #[inline]
+    pub fn place(self) -> u32 {
+        self.0 & 0xff_ffff
+    }
+
+    /// The weight, shifted as its axon says.
+    #[inline]
+    pub fn weight(self, shift: u8) -> i32 {
+        (self.0.cast_signed() >> 24) << shift
+    }
 }
 
 /// An input axon, decoded.
@@ -24,8 +36,50 @@ pub(crate) struct Axon {
     pub base: u32,
     /// Number of synapses.
     pub count: u32,
+    /// Left shift of the weights.
+    pub shift: u8,
+    /// First visit (shared queue).
+    pub visits: u32,
     /// Bit k - 1: a list for delay k exists (shared queue).
     pub useful: u64,
+}
+
+impl Axon {
+    /// Number of visits of an event: its longest useful delay.
+    pub fn span(&self) -> u32 {
+        64 - self.useful.leading_zeros()
+    }
+
+    /// Synaptic operations of the first visits.
+    pub fn performed(&self, code: &CoreProgram, visits: u32, interval: u64) -> u64 {
+        let list = (self.visits..self.visits + visits).map(|v| code.visits.cycles(v));
+        let skipped = (!self.useful & ((1 << visits) - 1)).count_ones();
+        (list.sum::<u64>() - u64::from(skipped)) / interval
+    }
+}
+
+/// Cycles of visits, in bytes where they fit: the queue reads them in no order, and what is small stays near.
+#[derive(Debug)]
+pub(crate) enum Visits {
+    /// None takes more than 255 cycles.
+    Short(Vec<u8>),
+    /// Some do.
+    Long(Vec<u32>),
+}
+
+impl Visits {
+    fn new(cycles: Vec<u32>) -> Self {
+        let short: Result<_, _> = cycles.iter().map(|&c| u8::try_from(c)).collect();
+        short.map_or(Self::Long(cycles), Self::Short)
+    }
+
+    /// Cycles of one visit.
+    pub fn cycles(&self, visit: u32) -> u64 {
+        match self {
+            Self::Short(v) => v[visit as usize].into(),
+            Self::Long(v) => v[visit as usize].into(),
+        }
+    }
 }
 
 /// A neuron's parameters, decoded.
@@ -46,10 +100,17 @@ pub(crate) struct CoreProgram {
     pub router: usize,
     pub axons: Vec<Axon>,
     pub synapses: Vec<Synapse>,
+    /// Cycles of each visit to an axon, from age 1 to its longest useful delay (shared queue).
+    pub visits: Visits,
+    /// Neurons in a row of sums, and rows, both powers of two, so that places wrap by a mask.
+    pub row: usize,
+    pub slots: u32,
+    /// Whether sums need more than 32 bits.
+    pub wide: bool,
     pub neurons: Vec<Neuron>,
     /// Route entries of neuron n: `routes[route_start[n]..route_start[n + 1]]`.
     pub route_start: Vec<u32>,
-    pub routes: Vec<Target>,
+    pub routes: Vec<Flit>,
     /// Integrators are the neurons of this range.
     pub readouts: std::ops::Range<usize>,
     /// (population, index in it) of each neuron.
@@ -71,7 +132,7 @@ pub struct Program {
     pub(crate) synapse_interval: u64,
     pub(crate) neuron_interval: u64,
     pub(crate) cores: Vec<CoreProgram>,
-    pub(crate) inputs: Vec<Vec<Target>>,
+    pub(crate) inputs: Vec<Vec<Flit>>,
     /// Population that is read out, and whether by its integrators.
     pub(crate) readout: (u32, bool),
 }
@@ -93,8 +154,8 @@ impl Program {
             depth: build.depth,
             synapse_interval,
             neuron_interval: synapse_interval.max(slow(platform.core.membrane_ports)),
-            cores: build.cores.iter().map(|c| CoreProgram::new(image, build, c)).collect(),
-            inputs: build.inputs.clone(),
+            cores: build.cores.iter().map(|c| CoreProgram::new(image, build, c, synapse_interval)).collect(),
+            inputs: build.inputs.iter().map(|t| t.iter().map(|t| flit(*t)).collect()).collect(),
             readout: integrator.map_or((populations.len() as u32 - 1, false), |i| (i as u32, true)),
         })
     }
@@ -111,6 +172,20 @@ impl Program {
     #[must_use]
     pub fn widths(&self) -> Widths {
         Widths::new(&self.platform, self.structure)
+    }
+
+    /// All (source, column, row) that flits may travel: senders of cores by router, then injectors.
+    pub(crate) fn flows(&self) -> BTreeSet<(usize, u8, u8)> {
+        let routers = self.platform.cores() as usize;
+        let ports = self.platform.mesh.injectors.len();
+        let flows = |source: usize, flits: &[Flit]| -> BTreeSet<_> {
+            flits.iter().map(|f| (source, f.x(), f.y())).collect()
+        };
+        let mut all: BTreeSet<_> = self.cores.iter().flat_map(|c| flows(c.router, &c.routes)).collect();
+        for (channel, flits) in self.inputs.iter().enumerate() {
+            all.extend(flows(routers + channel % ports, flits));
+        }
+        all
     }
 
     /// Number of readout units.
@@ -133,34 +208,14 @@ impl Program {
 }
 
 impl CoreProgram {
-    fn new(image: &Image, build: &Build, core: &CoreImage) -> Self {
+    fn new(image: &Image, build: &Build, core: &CoreImage, interval: u64) -> Self {
         let widths = build.widths(&image.platform);
-        let queue = build.structure == Structure::SharedQueue;
-        let rows: Vec<_> = core.words(Memory::Axons).iter().map(|&w| widths.axon_row_of(w)).collect();
-        let words = core.words(Memory::Synapses);
-        let useful = core.words(Memory::UsefulWeights);
-        let mut synapses = Vec::with_capacity(words.len());
-        let mut axons = Vec::with_capacity(rows.len());
-        for (a, row) in rows.iter().enumerate() {
-            let next = rows.get(a + 1).map_or(words.len(), |r| r.base as usize);
-            let count = if queue { next as u32 - row.base } else { row.count };
-            axons.push(Axon { base: row.base, count, useful: useful.get(a).copied().unwrap_or(0) });
-            synapses.extend(words[row.base as usize..][..count as usize].iter().map(|&word| {
-                let (neuron, delay, last, weight) = if queue {
-                    let s = widths.queue_synapse(word);
-                    (s.neuron, 0, s.last, s.weight)
-                } else {
-                    let s = widths.ring_synapse(word);
-                    (s.neuron, s.delay, false, s.weight)
-                };
-                Synapse {
-                    weight: i32::from(weight) << row.shift,
-                    neuron: neuron as u16,
-                    delay: delay as u8,
-                    last,
-                }
-            }));
-        }
+        let neurons = core.words(Memory::Parameters).len();
+        let row = neurons.next_power_of_two();
+        let Lists { axons, synapses, visits, slots, wide } = match build.structure {
+            Structure::RingBuffer => Lists::ring(core, &widths, row, build.depth),
+            Structure::SharedQueue => Lists::queue(core, &widths, row, interval as u32),
+        };
         let parameters: Vec<_> =
             core.words(Memory::Parameters).iter().map(|&w| widths.parameters(w)).collect();
         let first = parameters.iter().position(|p| p.integrator).unwrap_or(parameters.len());
@@ -169,14 +224,18 @@ impl CoreProgram {
         let entries = core.words(Memory::Routes);
         let (mut route_start, mut routes) = (vec![0], Vec::with_capacity(entries.len()));
         for row in &index {
-            routes
-                .extend(entries[row.base as usize..][..row.count as usize].iter().map(|&w| widths.target(w)));
+            let entries = &entries[row.base as usize..][..row.count as usize];
+            routes.extend(entries.iter().map(|&w| flit(widths.target(w))));
             route_start.push(routes.len() as u32);
         }
         Self {
             router: usize::from(core.y) * usize::from(image.platform.mesh.width) + usize::from(core.x),
             axons,
             synapses,
+            visits: Visits::new(visits),
+            row,
+            slots,
+            wide,
             neurons: parameters
                 .iter()
                 .map(|p| Neuron {
@@ -195,4 +254,75 @@ impl CoreProgram {
                 .collect(),
         }
     }
+}
+
+/// A flit to a target, of an even step.
+fn flit(t: Target) -> Flit {
+    Flit::new(t.axon, t.x as u8, t.y as u8)
+}
+
+/// The synapses of a core, by axon.
+struct Lists {
+    axons: Vec<Axon>,
+    synapses: Vec<Synapse>,
+    visits: Vec<u32>,
+    slots: u32,
+    wide: bool,
+}
+
+impl Lists {
+    fn ring(core: &CoreImage, widths: &Widths, row: usize, slots: u32) -> Self {
+        let mut axons = Vec::new();
+        let mut bound = vec![0u64; row];
+        let words = core.words(Memory::Synapses);
+        let mut synapses = Vec::with_capacity(words.len());
+        for axon in core.words(Memory::Axons).iter().map(|&w| widths.axon_row_of(w)) {
+            for &word in &words[axon.base as usize..][..axon.count as usize] {
+                let s = widths.ring_synapse(word);
+                bound[s.neuron as usize] += u64::from(s.weight.unsigned_abs()) << axon.shift;
+                synapses.push(Synapse::new(s.delay * row as u32 + s.neuron, s.weight));
+            }
+            axons.push(Axon { base: axon.base, count: axon.count, shift: axon.shift, visits: 0, useful: 0 });
+        }
+        Self { axons, synapses, visits: Vec::new(), slots, wide: is_wide(&bound) }
+    }
+
+    fn queue(core: &CoreImage, widths: &Widths, row: usize, interval: u32) -> Self {
+        let mut axons = Vec::new();
+        let mut visits = Vec::new();
+        let mut bound = vec![0u64; row];
+        let words = core.words(Memory::Synapses);
+        let mut synapses = Vec::with_capacity(words.len());
+        let mut longest = 1;
+        for (&axon, &useful) in core.words(Memory::Axons).iter().zip(core.words(Memory::UsefulWeights)) {
+            let axon = widths.axon_row_of(axon);
+            let first = visits.len() as u32;
+            let span = 64 - useful.leading_zeros();
+            longest = longest.max(span);
+            for delay in 1..=span {
+                let before = synapses.len();
+                if useful >> (delay - 1) & 1 == 1 {
+                    loop {
+                        let s = widths.queue_synapse(words[synapses.len()]);
+                        bound[s.neuron as usize] += u64::from(s.weight.unsigned_abs()) << axon.shift;
+                        synapses.push(Synapse::new(delay * row as u32 + s.neuron, s.weight));
+                        if s.last {
+                            break;
+                        }
+                    }
+                }
+                let n = (synapses.len() - before) as u32;
+                visits.push((n * interval).max(1));
+            }
+            let count = synapses.len() as u32 - axon.base;
+            axons.push(Axon { base: axon.base, count, shift: axon.shift, visits: first, useful });
+        }
+        let slots = (longest + 1).next_power_of_two();
+        Self { axons, synapses, visits, slots, wide: is_wide(&bound) }
+    }
+}
+
+/// Whether a sum can leave 32 bits; a synapse adds to a sum at most once.
+fn is_wide(bound: &[u64]) -> bool {
+    bound.iter().any(|&b| b > i32::MAX as u64)
 }

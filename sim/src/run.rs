@@ -95,6 +95,9 @@ fn stimulus(args: &Args, image: &Image) -> Result<(SpikeFile, String)> {
     if let Some(path) = &args.input {
         return Ok((SpikeFile::read(path)?, path.display().to_string()));
     }
+    if let Some(random) = &args.random_input {
+        return Ok((random.generate(image).map_err(anyhow::Error::msg)?, "random spikes".into()));
+    }
     let name = format!("{} (stimulus)", args.image.display());
     let Some(bytes) = &image.stimulus else {
         bail!("{}: the image has no stimulus; give spikes with --input FILE", args.image.display());

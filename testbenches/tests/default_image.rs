@@ -66,7 +66,9 @@ fn the_default_network_knows_the_digits_of_voices_that_it_never_heard() {
     let right = outcomes.iter().filter(|(label, o)| *label == Some(o.prediction)).count();
     let accuracy = right as f64 / outcomes.len() as f64;
     assert!(accuracy >= 0.85, "accuracy {accuracy}");
-    for (index, population) in network.populations.iter().enumerate().filter(|(_, p)| p.kind == Kind::Lif) {
+    for (index, population) in
+        network.populations.iter().enumerate().filter(|(_, p)| matches!(p.kind, Kind::Lif { .. }))
+    {
         let spikes: usize = outcomes
             .iter()
             .map(|(_, o)| o.spikes.iter().filter(|s| s.population as usize == index).count())

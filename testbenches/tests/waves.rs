@@ -47,7 +47,7 @@ impl Probe for Both<'_> {
     }
     fn router_output(&mut self, cycle: u64, router: usize, port: Port, flit: Flit) {
         if router == 0 && port == Port::Local {
-            self.1.flits.push((cycle, flit.axon.into()));
+            self.1.flits.push((cycle, flit.axon().into()));
         }
         self.0.router_output(cycle, router, port, flit);
     }

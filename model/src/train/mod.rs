@@ -157,7 +157,10 @@ pub fn train(args: &TrainArgs) -> Result<()> {
         bail!("--test: label {} does not occur in --input; train on all classes", s.label);
     }
     if !args.class_names.is_empty() && args.class_names.len() != classes {
-        bail!("--class-names: {} names for the {classes} classes of --input; name each", args.class_names.len());
+        bail!(
+            "--class-names: {} names for the {classes} classes of --input; name each",
+            args.class_names.len()
+        );
     }
     let shape = shape(args, &binning, classes);
     let settings = Settings {

@@ -243,8 +243,8 @@ impl Waves {
 
     fn flit(&self, flit: Flit) -> u64 {
         let w = &self.widths;
-        let axon = u64::from(flit.axon) << (1 + w.x + w.y);
-        axon | u64::from(flit.y) << (1 + w.x) | u64::from(flit.x) << 1 | u64::from(flit.parity)
+        let axon = u64::from(flit.axon()) << (1 + w.x + w.y);
+        axon | u64::from(flit.y()) << (1 + w.x) | u64::from(flit.x()) << 1 | u64::from(flit.parity())
     }
 
     fn flush(&mut self, until: u64) {
@@ -447,7 +447,7 @@ impl Probe for Waves {
         let s = &self.cores[core];
         let (valid, axon, level) = (s.in_valid, s.in_axon, s.in_level);
         self.pulse(cycle, valid);
-        self.set(cycle, axon, flit.axon.into());
+        self.set(cycle, axon, flit.axon().into());
         self.count(cycle + 1, self.core_counter + core as u32, level, -1);
     }
 
