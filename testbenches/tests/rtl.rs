@@ -44,8 +44,8 @@ struct Watch {
 
 impl Watch {
     fn pack(&self, f: Flit) -> u64 {
-        let target = hw::layout::Target { x: f.x.into(), y: f.y.into(), axon: f.axon };
-        self.flit.expect("widths").pack_target(target) << 1 | u64::from(f.parity)
+        let target = hw::layout::Target { x: f.x().into(), y: f.y().into(), axon: f.axon() };
+        self.flit.expect("widths").pack_target(target) << 1 | u64::from(f.parity())
     }
 
     fn place(&self, router: usize) -> (u16, u16) {
