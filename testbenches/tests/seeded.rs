@@ -35,20 +35,20 @@ const FAULTS: [Fault; 20] = [
     fault(COMPILER, "*reset == Reset::Subtract", "*reset == Reset::Zero"),
     // Both structures.
     fault(SIM, "(product + ((product >> 63) & 4095)) >> 12", "product >> 12"),
-    fault(SIM, "(leaked + *sum).clamp(-limit, limit - 1)", "(leaked + *sum).clamp(-limit, limit)"),
+    fault(
+        SIM,
+        "(leaked + (*sum).into()).clamp(-limit, limit - 1)",
+        "(leaked + (*sum).into()).clamp(-limit, limit)",
+    ),
     fault(SIM, "next >= neuron.threshold", "next > neuron.threshold"),
     fault(SIM, "next - neuron.threshold", "0"),
     fault(SIM, "*score += i64::from(*v)", "*score += i64::from(*v >> 1)"),
-    // Ring buffer.
-    fault(
-        SIM,
-        "(self.head + u32::from(synapse.delay)) & mask",
-        "(self.head + u32::from(synapse.delay).min(4)) & mask",
-    ),
-    fault(SIM, "step % program.depth", "step % program.depth.min(8)"),
-    // Shared queue.
-    fault(SIM, "useful >> 1 != 0", "useful >> 2 != 0"),
-    fault(SIM, "event.offset += n", "event.offset += 0"),
+    // Slots of both structures.
+    fault(SIM, "(synapse.0 as usize + head) & mask", "(synapse.0 as usize + head) & (mask >> 1)"),
+    fault(SIM, "head as usize * code.row..", "(head & 7) as usize * code.row.."),
+    // Levels of the shared queue.
+    fault(SIM, "self.last[last as usize] += 1", "()"),
+    fault(SIM, "self.waiting += arrivals.len() as u32", "self.waiting += arrivals.len() as u32 / 2"),
 ];
 
 /// Added to each crate with faults.

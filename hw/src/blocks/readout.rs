@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_chosen_core_answers_after_two_cycles() {
         let mut sim = Simulator::new(&readout(&mut Library::new(), 5, 8, 48).unwrap());
-        for i in 0..5 {
+        for i in 0..5u64 {
             let data = sim.input(&format!("data_{i}")).unwrap();
             sim.set_s(data, -100 - i.cast_signed());
             for (name, value) in [("overflow", i & 1), ("overflow_step", 7 * i)] {
@@ -71,7 +71,7 @@ mod tests {
         let (core, address) = (sim.input("core").unwrap(), sim.input("address").unwrap());
         sim.set(address, 6);
         assert_eq!(sim.peek("core_address").unwrap(), 6);
-        for i in 0..5 {
+        for i in 0..5u64 {
             sim.set(core, i);
             sim.run(2).unwrap();
             let data = sim.probe("data").unwrap();
