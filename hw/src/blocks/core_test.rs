@@ -1,13 +1,15 @@
-//! A core alone, with random networks and random stalls, against `TIMING.md` sections 1, 2, 5 to 8 in closed form.
+//! A core alone, with random networks and random stalls, against the closed form of `TIMING.md`.
 
+use super::core_model::{Model, Network, Synapse, Trace};
 use super::queue_core::queue_core;
 use super::ring_core::ring_core;
-use super::shape::{Shape, memory_path};
-use super::test::{Random, Sends, lint, platform, sends, set};
-use crate::layout::{AxonRow, Memory, NeuronParameters, QueueSynapse, RingSynapse, RouteRow, Target};
+use super::shape::Shape;
+use super::test::{Random, command, lint, platform, set};
+use crate::layout::{NeuronParameters, RouteRow};
 use crate::platform::{Platform, Ports, Structure};
+use rtl::verilog::{self, Bench};
 use rtl::{Def, Library, Probe, Simulator};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 fn core(platform: &Platform, structure: Structure) -> Def {
     let library = &mut Library::new();
@@ -16,283 +18,6 @@ fn core(platform: &Platform, structure: Structure) -> Def {
         Structure::SharedQueue => queue_core(library, platform),
     }
     .expect("a right description")
-}
-
-/// A synapse, whatever the structure.
-#[derive(Clone, Copy)]
-struct Synapse {
-    neuron: u32,
-    delay: u32,
-    weight: i8,
-}
-
-/// What a core's memories hold.
-struct Network {
-    slots_log2: u32,
-    limit: i64,
-    neurons: Vec<NeuronParameters>,
-    integrators: usize,
-    shifts: Vec<u8>,
-    /// Synapses of each axon by delay, and the address of the first.
-    axons: Vec<(u32, Vec<Synapse>)>,
-    rows: Vec<RouteRow>,
-    entries: Vec<Target>,
-}
-
-impl Network {
-    fn new(shape: &Shape, random: &mut Random) -> Self {
-        let slots_log2 = 1 + random.below(shape.slots.ilog2().max(1).into()) as u32;
-        let ring = shape.structure() == Structure::RingBuffer;
-        let most = if ring { shape.accumulators >> slots_log2 } else { shape.neurons };
-        let n = 1 + random.below(most.min(shape.neurons)) as usize;
-        let integrators = n - random.below(1 + shape.readouts.min(n as u64)) as usize;
-        let limit = (1i64 << (5 + random.below(u64::from(shape.membrane_bits) - 5))) - 1;
-        let neurons = (0..n).map(|i| NeuronParameters {
-            decay: random.below(4097) as u16,
-            threshold: 1 + random.below(limit.min(200) as u64) as i32,
-            subtract: random.one_in(2),
-            integrator: i >= integrators,
-        });
-        let neurons = neurons.collect();
-        let longest = if ring { (1 << slots_log2) - 1 } else { u64::from(shape.longest_delay) };
-        let mut base = 0;
-        let mut axons = vec![];
-        for _ in 0..shape.axons {
-            let count = 1 + random.below(5);
-            let latest = longest.min(1 + random.below(longest));
-            let mut synapses: Vec<_> = (0..count)
-                .map(|_| Synapse {
-                    // Few neurons and delays, so that sums meet in the pipeline.
-                    neuron: random.below((n as u64).min(3)) as u32,
-                    delay: 1 + random.below(latest) as u32,
-                    weight: random.range(-60, 127) as i8,
-                })
-                .collect();
-            synapses.sort_by_key(|s| s.delay);
-            axons.push((base, synapses));
-            base += count as u32;
-        }
-        let (mut rows, mut entries) = (vec![], vec![]);
-        for neuron in 0..n as u64 {
-            let count = random.below(4).min(shape.routes - entries.len() as u64) as u32;
-            let base = entries.len() as u32;
-            rows.push(RouteRow { base, count });
-            entries.extend((0..count).map(|i| Target { x: (i % 3) as u16, y: 1, axon: neuron as u32 + i }));
-        }
-        let shifts = (0..shape.axons).map(|_| random.below(3) as u8).collect();
-        Self { slots_log2, limit, neurons, integrators, shifts, axons, rows, entries }
-    }
-
-    fn accumulators(&self, structure: Structure) -> u64 {
-        match structure {
-            Structure::RingBuffer => (self.neurons.len() as u64) << self.slots_log2,
-            Structure::SharedQueue => self.neurons.len() as u64,
-        }
-    }
-
-    /// Loads the memories as the compiler packs them, and dirties those that the reset phase must clear.
-    fn load(&self, sim: &mut Simulator, shape: &Shape) {
-        let w = &shape.widths;
-        let structure = shape.structure();
-        let ring = structure == Structure::RingBuffer;
-        let list = |(_, synapses): &(u32, Vec<Synapse>)| -> Vec<u64> {
-            let word = |(i, s): (usize, &Synapse)| {
-                let Synapse { neuron, delay, weight } = *s;
-                let last = synapses.get(i + 1).is_none_or(|next| next.delay != delay);
-                if ring {
-                    w.pack_ring_synapse(RingSynapse { neuron, delay, weight })
-                } else {
-                    w.pack_queue_synapse(QueueSynapse { neuron, last, weight })
-                }
-            };
-            synapses.iter().enumerate().map(word).collect()
-        };
-        let row = |((base, s), &shift): (&(u32, Vec<Synapse>), &u8)| {
-            let count = if ring { s.len() as u32 } else { 0 };
-            w.pack_axon_row(AxonRow { base: *base, count, shift })
-        };
-        let mut load = |memory: Memory, words: Vec<u64>| {
-            if let Some(path) = memory_path(structure, memory) {
-                let memory = sim.memory(path).unwrap();
-                sim.load(memory, &words).unwrap();
-            }
-        };
-        load(Memory::Synapses, self.axons.iter().flat_map(list).collect());
-        load(Memory::Axons, self.axons.iter().zip(&self.shifts).map(row).collect());
-        load(Memory::UsefulWeights, (0..self.axons.len()).map(|a| self.useful(a)).collect());
-        load(Memory::Parameters, self.neurons.iter().map(|&p| w.pack_parameters(p)).collect());
-        load(Memory::RouteIndex, self.rows.iter().map(|&r| w.pack_route_row(r)).collect());
-        load(Memory::Routes, self.entries.iter().map(|&t| w.pack_target(t)).collect());
-        for memory in [Memory::Membranes, Memory::Scores, Memory::Accumulators] {
-            let memory = sim.memory(memory_path(structure, memory).unwrap()).unwrap();
-            (0..sim.words(memory)).for_each(|i| sim.set_word(memory, i, 3));
-        }
-        set(sim, "neurons", self.neurons.len() as u64);
-        set(sim, "integrators", self.integrators as u64 % self.neurons.len() as u64);
-        set(sim, "readouts", (self.neurons.len() - self.integrators) as u64);
-        set(sim, "accumulators", self.accumulators(structure));
-        set(sim, "membrane_max", self.limit as u64);
-        if ring {
-            set(sim, "slots_log2", self.slots_log2.into());
-        }
-    }
-
-    /// Bit k - 1 is set where the axon has a synapse of delay k.
-    fn useful(&self, axon: usize) -> u64 {
-        self.axons[axon].1.iter().fold(0, |row, s| row | 1 << (s.delay - 1))
-    }
-}
-
-/// What a core does in a step, each with its cycle.
-#[derive(Debug, Default, PartialEq)]
-struct Trace {
-    /// Flits taken: axon.
-    taken: Vec<(u64, u64)>,
-    /// Synapses addressed.
-    synapses: Vec<(u64, u64)>,
-    /// Accumulators written: neuron, slot, sum.
-    sums: Vec<(u64, u64, u64, i64)>,
-    /// Neurons written: neuron, membrane, spike.
-    membranes: Vec<(u64, u64, i64, bool)>,
-    /// Events that enter the synapse stage: axon, age, offset.
-    delivered: Vec<(u64, [u64; 3])>,
-    /// Events written to the POQ.
-    queued: Vec<(u64, [u64; 3])>,
-    /// Flits sent.
-    sent: Vec<(u64, u64)>,
-    /// Cycles that are not quiet.
-    busy: Vec<u64>,
-}
-
-/// State of the closed form.
-struct Model<'a> {
-    shape: &'a Shape,
-    network: &'a Network,
-    membranes: Vec<i64>,
-    scores: Vec<i64>,
-    /// By neuron and slot.
-    sums: BTreeMap<(u32, u64), i64>,
-    queue: Vec<[u64; 3]>,
-    high_water: usize,
-    overflow: Option<u64>,
-}
-
-impl<'a> Model<'a> {
-    fn new(shape: &'a Shape, network: &'a Network) -> Self {
-        let n = network.neurons.len();
-        let (membranes, scores) = (vec![0; n], vec![0; n - network.integrators]);
-        let (sums, queue) = (BTreeMap::new(), vec![]);
-        Self { shape, network, membranes, scores, sums, queue, high_water: 0, overflow: None }
-    }
-
-    fn add(&mut self, out: &mut Trace, at: u64, axon: usize, synapse: usize, slot: u64) {
-        let (base, list) = &self.network.axons[axon];
-        let s = list[synapse];
-        out.synapses.push((at, u64::from(*base) + synapse as u64));
-        let sum = self.sums.entry((s.neuron, slot)).or_default();
-        *sum += i64::from(s.weight) << self.network.shifts[axon];
-        out.sums.push((at + 2, s.neuron.into(), slot, *sum));
-    }
-
-    /// Section 5; returns the first free cycle and the spikes with the cycle from which they are visible.
-    fn update(&mut self, out: &mut Trace, a: u64, slot: u64) -> (u64, Vec<(u64, usize)>) {
-        let (u, mut spikes) = (self.shape.neuron_interval(), vec![]);
-        for (i, p) in self.network.neurons.iter().enumerate() {
-            let sum = self.sums.remove(&(i as u32, slot)).unwrap_or(0);
-            let v = self.membranes[i] * i64::from(4096 - p.decay) / 4096 + sum;
-            let v = v.clamp(-self.network.limit - 1, self.network.limit);
-            let spike = !p.integrator && v >= p.threshold.into();
-            let next = match (spike, p.subtract) {
-                (false, _) => v,
-                (true, true) => v - i64::from(p.threshold),
-                (true, false) => 0,
-            };
-            self.membranes[i] = next;
-            let r = a + i as u64 * u;
-            out.membranes.push((r + 3, i as u64, next, spike));
-            if spike {
-                spikes.push((r + 4, i));
-            }
-            if p.integrator {
-                self.scores[i - self.network.integrators] += next;
-            }
-        }
-        (a + (self.network.neurons.len() as u64 - 1) * u + 4, spikes)
-    }
-
-    /// A step from cycle `s`; `arrivals` are the axons and the cycles in which their flits were sent.
-    fn step(&mut self, step: u64, s: u64, arrivals: &[(u64, u64)], credits: &[u64]) -> Trace {
-        let mut out = Trace::default();
-        let mut busy = BTreeSet::new();
-        let (w, network) = (self.shape.synapse_interval(), self.network);
-        let (end, spikes);
-        if self.shape.structure() == Structure::RingBuffer {
-            let slots = 1 << network.slots_log2;
-            (end, spikes) = self.update(&mut out, s, step % slots);
-            // p and q of the event before, and when the synapse stage is free.
-            let (mut taken, mut entered, mut free) = (0, 0, 0);
-            for &(sent, axon) in arrivals {
-                let visible = (sent + 2).max(taken + 1);
-                let p = visible.max(end).max(entered);
-                let q = (p + 1).max(free);
-                let list = &network.axons[axon as usize].1;
-                out.taken.push((p, axon));
-                for (i, synapse) in list.iter().enumerate() {
-                    let slot = (step + u64::from(synapse.delay)) % slots;
-                    self.add(&mut out, q + i as u64 * w, axon as usize, i, slot);
-                }
-                (taken, entered, free) = (p, q, q + list.len() as u64 * w);
-                busy.extend(visible..q + (list.len() as u64 - 1) * w + 3);
-            }
-        } else {
-            let mut at = s + 2;
-            let mut again = BTreeMap::new();
-            for event in std::mem::take(&mut self.queue) {
-                let [axon, age, offset] = event;
-                out.delivered.push((at, event));
-                let useful = network.useful(axon as usize) >> (age - 1);
-                let list = network.axons[axon as usize].1.iter();
-                let n = list.filter(|x| u64::from(x.delay) == age).count() as u64;
-                for i in 0..n {
-                    self.add(&mut out, at + i * w, axon as usize, (offset + i) as usize, 0);
-                }
-                at += (n * w).max(1);
-                if useful >> 1 != 0 {
-                    again.insert(at, [axon, age + 1, offset + n]);
-                }
-            }
-            (end, spikes) = self.update(&mut out, at + 2, 0);
-            let mut queued = again.clone();
-            let mut taken = 0;
-            for &(sent, axon) in arrivals {
-                let visible = (sent + 2).max(taken + 1);
-                let mut p = visible;
-                while again.contains_key(&p) {
-                    p += 1;
-                }
-                out.taken.push((p, axon));
-                queued.insert(p, [axon, 1, 0]);
-                busy.extend(visible..=p);
-                taken = p;
-            }
-            for (cycle, event) in queued {
-                if self.queue.len() as u64 == self.shape.queue_depth {
-                    self.overflow.get_or_insert(step);
-                } else {
-                    self.queue.push(event);
-                    out.queued.push((cycle, event));
-                }
-            }
-            self.high_water = self.high_water.max(self.queue.len());
-        }
-        let Sends { flits, busy: sending } =
-            sends(self.shape, &spikes, &network.rows, &network.entries, credits, step & 1);
-        out.sent = flits;
-        busy.extend(sending);
-        busy.extend(s..end);
-        out.busy = busy.into_iter().collect();
-        out
-    }
 }
 
 /// What is looked at in every cycle.
@@ -372,8 +97,23 @@ struct Stimulus {
     flits: u64,
 }
 
-/// Whether any step overflowed.
+/// Runs samples against the model; whether any step overflowed.
 fn run(def: &Def, shape: &Shape, seed: u64, stimulus: Stimulus) -> bool {
+    run_with(def, shape, seed, stimulus, |_| ())
+}
+
+/// The same, with a look at each cycle just before its end.
+fn run_with(
+    def: &Def,
+    shape: &Shape,
+    seed: u64,
+    stimulus: Stimulus,
+    mut look: impl FnMut(&mut Simulator),
+) -> bool {
+    let mut step_on = |sim: &mut Simulator, at: &str| {
+        look(sim);
+        sim.step().unwrap_or_else(|v| panic!("{at}: {v}"));
+    };
     let structure = shape.structure();
     let ring = structure == Structure::RingBuffer;
     let mut random = Random::new(seed);
@@ -386,7 +126,7 @@ fn run(def: &Def, shape: &Shape, seed: u64, stimulus: Stimulus) -> bool {
         set(&mut sim, "clear", 1);
         for _ in 0..=network.accumulators(structure) {
             assert_eq!(sim.peek("clearing").unwrap(), 1, "{at}");
-            sim.step().expect("no violation");
+            step_on(&mut sim, &at);
             set(&mut sim, "clear", 0);
         }
         assert_eq!(sim.peek("clearing").unwrap(), 0, "{at}");
@@ -431,7 +171,7 @@ fn run(def: &Def, shape: &Shape, seed: u64, stimulus: Stimulus) -> bool {
                 let idle = watch.get(&mut sim, "quiet") == 1 && watch.out_flit.is_none();
                 let done = idle && held == 0 && arrivals.len() as u64 == planned && link.is_none();
                 silent = if done && room == shape.input_depth { silent + 1 } else { 0 };
-                sim.step().unwrap_or_else(|v| panic!("{at}: {v}"));
+                step_on(&mut sim, &at);
             }
             let expected = model.step(step, s, &arrivals, &credits);
             assert_eq!(got, expected, "{at}, starts in {s}");
@@ -447,7 +187,7 @@ fn run(def: &Def, shape: &Shape, seed: u64, stimulus: Stimulus) -> bool {
         set(&mut sim, "readout", 1);
         for (i, &score) in model.scores.iter().enumerate() {
             set(&mut sim, "readout_address", i as u64);
-            sim.step().expect("no violation");
+            step_on(&mut sim, &at);
             let data = sim.probe("readout_data").unwrap();
             assert_eq!(sim.get_s(data), score, "{at}");
         }
@@ -600,6 +340,42 @@ fn their_verilog_passes_the_linters() {
         }
         for (name, _) in Platform::PRESETS {
             lint(&core(&Platform::load(name).expect("a preset"), structure));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Icarus: scripts/setup.sh"]
+fn their_verilog_computes_what_the_simulator_computes() {
+    for structure in Structure::ALL {
+        for ports in KINDS {
+            let platform = platform(ports, ports);
+            let shape = Shape::new(&platform, structure);
+            let def = core(&platform, structure);
+            let mut bench = Bench::new(&def);
+            let mut contents = BTreeMap::new();
+            let stimulus = Stimulus { samples: 2, steps: 8, flits: 5 };
+            run_with(&def, &shape, 5, stimulus, |sim| {
+                if contents.is_empty() {
+                    for path in sim.design().memory_paths() {
+                        let memory = sim.memory(&path).unwrap();
+                        let words = (0..sim.words(memory)).map(|i| sim.word(memory, i)).collect::<Vec<_>>();
+                        contents.insert(path, words);
+                    }
+                }
+                bench.sample(sim);
+            });
+            let dir = tempfile::tempdir().expect("a directory");
+            let text = verilog::emit(&def);
+            text.write_to(dir.path(), |path| contents.get(path).cloned()).expect("written");
+            std::fs::write(dir.path().join("bench.v"), bench.text()).expect("written");
+            let vectors = format!("{}.vectors", text.top);
+            std::fs::write(dir.path().join(vectors), bench.vectors()).expect("written");
+            let mut arguments = vec!["-g2005", "-o", "all.vvp", "bench.v"];
+            arguments.extend(text.files.iter().map(|(name, _)| name.as_str()));
+            command(dir.path(), "iverilog", &arguments);
+            let out = command(dir.path(), "vvp", &["-n", "all.vvp"]);
+            assert!(out.contains(&format!("PASS {} cycles", bench.cycles())), "{structure}: {out}");
         }
     }
 }

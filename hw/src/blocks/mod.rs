@@ -8,6 +8,10 @@ pub mod barrier;
 pub mod chip;
 pub mod controller;
 pub mod core;
+#[cfg(test)]
+mod core_model;
+#[cfg(test)]
+mod core_test;
 pub mod credits;
 pub mod fifo;
 pub mod flit;

@@ -210,3 +210,173 @@ fn describe(m: &Module, shape: &Shape) {
     m.output("overflow", overflow.q);
     m.output("step", step.q);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::test::{Random, lint, set, shapes};
+    use crate::platform::Structure;
+    use rtl::Simulator;
+
+    fn shape() -> Shape {
+        shapes().into_iter().find(|s| s.structure() == Structure::SharedQueue).unwrap()
+    }
+
+    /// The queue with axon table and synapse stage played by the test.
+    struct Bench {
+        sim: Simulator,
+        /// Useful-weight rows.
+        rows: Vec<u64>,
+        step: u64,
+    }
+
+    impl Bench {
+        fn new(shape: &Shape, rows: Vec<u64>) -> Self {
+            let def = shared_queue(&mut Library::new(), shape).expect("a right description");
+            let mut sim = Simulator::new(&def);
+            let memory = sim.memory("useful_weights").unwrap();
+            sim.load(memory, &rows).unwrap();
+            Self { sim, rows, step: 0 }
+        }
+
+        /// A step in which flits of these axons wait from cycle s + 2 on. Returns the useful deliveries: axon and age.
+        fn step(&mut self, arrivals: &[u64]) -> Vec<(u64, u64)> {
+            let sim = &mut self.sim;
+            let s = sim.cycle();
+            // The event with its rows; the one in the synapse stage: its last cycle, offset, whether it is queued again.
+            let (mut row, mut stage): (Option<u64>, Option<(u64, u64, bool)>) = (None, None);
+            let (mut delivered, mut due, mut updated, mut taken) = (vec![], s + 2, None, 0);
+            while updated.is_none() || taken < arrivals.len() {
+                let cycle = sim.cycle();
+                assert!(cycle < s + 1000, "the step ends");
+                set(sim, "start", u64::from(cycle == s));
+                set(sim, "first", u64::from(self.step == 0));
+                let finish = stage.is_some_and(|f| f.0 == cycle);
+                let free = stage.is_none() || finish;
+                let enter = row.is_some() && free;
+                set(sim, "row_valid", row.is_some().into());
+                set(sim, "row_ready", u64::from(row.is_none() || enter));
+                set(sim, "enter", enter.into());
+                set(sim, "free", free.into());
+                set(sim, "finish", finish.into());
+                let again = stage.filter(|_| finish).is_some_and(|f| f.2);
+                set(sim, "next_offset", stage.map_or(0, |f| f.1));
+                let head = (cycle >= s + 2).then(|| arrivals.get(taken)).flatten();
+                set(sim, "in_valid", head.is_some().into());
+                set(sim, "in_axon", head.copied().unwrap_or(0));
+                assert_eq!(sim.peek("take").unwrap() == 1, head.is_some() && !again, "requeue comes first");
+                if again {
+                    assert_eq!(sim.peek("write").unwrap(), 1);
+                    assert_eq!(sim.peek("write_offset").unwrap(), stage.map_or(0, |f| f.1));
+                }
+                if finish {
+                    stage = None;
+                }
+                if enter {
+                    assert_eq!(cycle, due, "q(i)");
+                    let axon = sim.peek("read_axon").unwrap();
+                    let (age, offset) = (sim.peek("read_age").unwrap(), sim.peek("offset").unwrap());
+                    assert_eq!(row, Some(axon));
+                    let left = self.rows[axon as usize] >> (age - 1);
+                    assert_eq!(sim.peek("useful").unwrap(), left & 1);
+                    // Every list has two synapses, so that the offset counts the useful ages before.
+                    let before = self.rows[axon as usize] & ((1 << (age - 1)) - 1);
+                    assert_eq!(offset, 2 * u64::from(before.count_ones()));
+                    let o = 1 + (left & 1);
+                    due = cycle + o;
+                    stage = Some((due, offset + 2 * (left & 1), left >> 1 != 0));
+                    delivered.extend((left & 1 == 1).then_some((axon, age)));
+                    row = None;
+                }
+                if sim.peek("row_read").unwrap() == 1 {
+                    row = Some(sim.peek("row_axon").unwrap());
+                }
+                if sim.peek("update").unwrap() == 1 {
+                    assert_eq!(cycle, due + 2, "the update starts two cycles after the last event");
+                    updated = Some(cycle);
+                }
+                taken += sim.peek("take").unwrap() as usize;
+                sim.step().expect("no violation");
+            }
+            assert_eq!(sim.peek("read_level").unwrap(), 0, "all events are delivered");
+            set(sim, "in_valid", 0);
+            self.step += 1;
+            delivered
+        }
+    }
+
+    #[test]
+    fn every_event_is_delivered_once_for_each_useful_delay_in_its_step() {
+        let shape = shape();
+        for seed in 1..20 {
+            let mut random = Random::new(seed);
+            let rows = (0..shape.axons).map(|_| 1 + random.below((1 << shape.longest_delay) - 1)).collect();
+            let mut bench = Bench::new(&shape, rows);
+            let steps = 20;
+            let mut expected = vec![vec![]; steps + 70];
+            for step in 0..steps {
+                // Few enough to fit the queue.
+                let arrivals: Vec<_> = (0..random.below(3)).map(|_| random.below(shape.axons)).collect();
+                for &axon in &arrivals {
+                    for age in (1..64).filter(|k| bench.rows[axon as usize] >> (k - 1) & 1 == 1) {
+                        expected[step + age].push((axon, age as u64));
+                    }
+                }
+                let mut delivered = bench.step(&arrivals);
+                if bench.sim.peek("overflow").unwrap() == 1 {
+                    break;
+                }
+                delivered.sort_unstable();
+                expected[step].sort_unstable();
+                assert_eq!(delivered, expected[step], "seed {seed} step {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn events_keep_the_order_in_which_they_were_written() {
+        let shape = shape();
+        let mut bench = Bench::new(&shape, vec![0b111; shape.axons as usize]);
+        assert_eq!(bench.step(&[3, 1, 2]), []);
+        assert_eq!(bench.step(&[4]), [(3, 1), (1, 1), (2, 1)]);
+        // The arrival was taken before the first event was queued again.
+        assert_eq!(bench.step(&[]), [(4, 1), (3, 2), (1, 2), (2, 2)]);
+        assert_eq!(bench.step(&[]), [(4, 2), (3, 3), (1, 3), (2, 3)]);
+        assert_eq!(bench.step(&[]), [(4, 3)]);
+    }
+
+    #[test]
+    fn an_arrival_waits_for_an_event_that_is_queued_again() {
+        let shape = shape();
+        let mut bench = Bench::new(&shape, vec![0b11; shape.axons as usize]);
+        bench.step(&[0, 1, 2]);
+        bench.step(&[3, 4, 5, 6]);
+        assert!(bench.sim.covers().iter().any(|(path, reached)| path == "waits" && *reached));
+    }
+
+    #[test]
+    fn an_event_too_many_is_not_written_and_latched_with_its_step() {
+        let shape = shape();
+        let depth = shape.queue_depth;
+        let mut bench = Bench::new(&shape, vec![1; shape.axons as usize]);
+        bench.step(&[]);
+        bench.step(&vec![2; depth as usize]);
+        assert_eq!(bench.sim.peek("overflow").unwrap(), 0);
+        assert_eq!(bench.step(&vec![1; depth as usize + 1]).len() as u64, depth);
+        assert_eq!(bench.sim.peek("overflow").unwrap(), 1);
+        assert_eq!(bench.step(&[]), vec![(1, 1); depth as usize]);
+        assert_eq!(bench.sim.peek("step").unwrap(), 2);
+        assert_eq!(bench.sim.peek("high_water").unwrap(), depth);
+        set(&mut bench.sim, "clear", 1);
+        bench.sim.step().expect("no violation");
+        for name in ["overflow", "high_water", "write_pointer", "step"] {
+            assert_eq!(bench.sim.peek(name).unwrap(), 0, "{name}");
+        }
+    }
+
+    #[test]
+    #[ignore = "needs Icarus and Verilator: scripts/setup.sh"]
+    fn its_verilog_passes_the_linters() {
+        lint(&shared_queue(&mut Library::new(), &shape()).expect("a right description"));
+    }
+}

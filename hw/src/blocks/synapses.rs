@@ -168,8 +168,11 @@ mod tests {
     /// What a synapse gives: (neuron, delay or 0, shifted weight).
     type Added = (u32, u32, i64);
 
+    /// First address and length of a list, and what its synapses give.
+    type List = (u64, u64, Vec<Added>);
+
     /// Random lists; for each its first address, its length, and what its synapses give with a shift of `list % 5`.
-    fn lists(shape: &Shape, random: &mut Random) -> (Vec<u64>, Vec<(u64, u64, Vec<Added>)>) {
+    fn lists(shape: &Shape, random: &mut Random) -> (Vec<u64>, Vec<List>) {
         let (mut words, mut all) = (vec![], vec![]);
         for list in 0..6 {
             let (base, n) = (words.len() as u64, 1 + random.below(4));

@@ -4,6 +4,7 @@ use super::shape::Shape;
 use crate::layout::{RouteRow, Target};
 use crate::platform::{Platform, Ports, Structure};
 use rtl::{Def, Simulator, verilog};
+use std::path::Path;
 use std::process::Command;
 
 /// A small platform of odd sizes.
@@ -69,16 +70,24 @@ pub(crate) fn lint(def: &Def) {
     let dir = tempfile::tempdir().expect("a directory");
     let text = verilog::emit(def);
     text.write_to(dir.path(), |_| None).expect("written");
-    let files = text.files.iter().map(|(name, _)| name.as_str());
     let run = |program: &str, options: &[&str]| {
-        let mut command = Command::new(program);
-        command.current_dir(dir.path()).args(options).args(files.clone());
-        let out = command.output().unwrap_or_else(|e| panic!("{program}: {e}"));
-        let all = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).to_string();
-        assert!(out.status.success() && !all.to_lowercase().contains("warning"), "{program}: {all}");
+        let files = text.files.iter().map(|(name, _)| name.as_str());
+        let arguments: Vec<_> = options.iter().copied().chain(files).collect();
+        let all = command(dir.path(), program, &arguments);
+        assert!(!all.to_lowercase().contains("warning"), "{program}: {all}");
     };
     run("iverilog", &["-g2005", "-Wall", "-o", "all.vvp"]);
     run("verilator", &["--lint-only", "-Wall", "--top-module", &text.top]);
+}
+
+/// Runs a command in a directory and returns what it says; it must succeed.
+#[track_caller]
+pub(crate) fn command(dir: &Path, program: &str, arguments: &[&str]) -> String {
+    let out = Command::new(program).args(arguments).current_dir(dir).output();
+    let out = out.unwrap_or_else(|e| panic!("{program}: {e}"));
+    let all = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).to_string();
+    assert!(out.status.success(), "{program}: {all}");
+    all
 }
 
 /// Sets an input by name.
