@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use hw::blocks::chip::Chip;
 use hw::blocks::{core_of, mesh};
 use hw::image::Build;
+use hw::layout::Widths;
 use hw::{Image, Platform, machine};
 use rtl::{Def, Library, verilog};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +19,14 @@ pub fn verilog(args: &cli::Verilog) -> Result<String> {
         (None, Some(name)) => Platform::load(name)?,
         (None, None) => bail!("give --platform or --image"),
     };
+    let structure = args.delays.unwrap_or(image.as_ref().map_or(platform.delays, |i| i.primary));
     let mut library = Library::new();
     let (chip, build) = match &image {
         Some(image) => {
-            let structure = args.delays.unwrap_or(image.primary);
             let (build, chip) = machine::elaborate(image, structure)?;
             (chip, Some(build))
         }
         None => {
-            let structure = args.delays.unwrap_or(platform.delays);
             let core = core_of(&mut library, &platform, structure)?;
             (Chip::full(&platform, structure).elaborate(&mut library, &core)?, None)
         }
@@ -36,7 +36,7 @@ pub fn verilog(args: &cli::Verilog) -> Result<String> {
     };
     let mut blocks = BTreeMap::new();
     collect(&chip, &mut blocks);
-    let widths = hw::layout::Widths::new(&platform, args.delays.unwrap_or(platform.delays));
+    let widths = Widths::new(&platform, structure);
     let alone = mesh::mesh(&mut library, &platform, &widths)?;
     blocks.insert(alone.unique_name(), alone);
     let matches =

@@ -171,6 +171,8 @@ pub struct Machine {
     read_data: Probe,
     start: Probe,
     released: Probe,
+    /// The last sample did not come to its end.
+    broken_off: bool,
     /// Cycles after which a step that is not over is an error.
     pub patience: u64,
 }
@@ -224,6 +226,7 @@ impl Machine {
             read_data: circuit.probe("read_data")?,
             start: circuit.probe("start")?,
             released: circuit.probe("released")?,
+            broken_off: false,
             patience: 1 << 32,
             circuit,
         })
@@ -268,8 +271,10 @@ impl Machine {
         if input.len() != self.steps as usize {
             return Err(MachineError::Steps { expected: self.steps, found: input.len() });
         }
-        // A sample that broke off may have left anything anywhere.
-        self.circuit.reset();
+        // The reset phase clears what a whole sample leaves; one that broke off may have left flits anywhere.
+        if std::mem::replace(&mut self.broken_off, true) {
+            self.circuit.reset();
+        }
         self.circuit.set(self.read, 0);
         for host in &mut self.hosts {
             host.waiting.clear();
@@ -288,6 +293,7 @@ impl Machine {
         spikes.sort_unstable();
         let mut outcome = Outcome { spikes, scores: vec![], steps, reset_cycles, overflows: vec![] };
         self.read(&mut outcome, origin, &mut observe)?;
+        self.broken_off = false;
         Ok(outcome)
     }
 

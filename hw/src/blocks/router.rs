@@ -126,11 +126,13 @@ fn build(m: &Module, fifo: &Def, w: &Widths, buffer: u32, core_buffer: u32) {
         let row = !east & !west;
         let (south, north) = (row & flit.y.gt(y), row & flit.y.lt(y));
         let local = row & !south & !north;
-        Head { flit: word, asks: [north, east, south, west, local].map(|ask| present & ask) }
+        let route = [north, east, south, west, local];
+        let asks =
+            Port::ALL.map(|to| (present & route[to as usize]).named(&format!("{side}_asks_{}", to.name())));
+        Head { flit: word, asks }
     });
 
-    let mut takes = [m.u(0, 1); 5];
-    for port in Port::ALL {
+    let grants = Port::ALL.map(|port| {
         let side = port.name();
         let out = format!("{side}_out");
         let depth = if port == Port::Local { core_buffer } else { buffer };
@@ -145,23 +147,21 @@ fn build(m: &Module, fifo: &Def, w: &Widths, buffer: u32, core_buffer: u32) {
             let wins = any_turn.mux(turns[i], asks[i]);
             let grant = free & wins;
             free = free & !wins;
-            grant
+            grant.named(&format!("{side}_grants_{}", Port::ALL[i].name()))
         });
         let send = any(&grants).named(&format!("{side}_send"));
         let flits: Vec<_> = (0..4).map(|i| (grants[i], heads[i].flit)).collect();
         let word = m.select(heads[4].flit, &flits);
         let next: Vec<_> = (0..4).map(|i| (grants[i], m.u(i as u64 + 1, 3))).collect();
         pointer.set_first(&[(clear, m.u(0, 3)), (send, m.select(m.u(0, 3), &next))]);
-        for (take, grant) in takes.iter_mut().zip(grants) {
-            *take = *take | grant;
-        }
         let credit = m.input(&format!("{out}_credit"), 1).doc("The reader took a flit.");
         busy = busy | writer.drive(&out, send, word, credit);
         m.assert(&format!("{side}_one_grant"), at_most_one(m, &grants), "an output grants two inputs");
-    }
+        grants
+    });
     for port in Port::ALL {
-        let (side, buffer, take) = (port.name(), buffers[port as usize], takes[port as usize]);
-        buffer.set("pop", take);
+        let (side, buffer) = (port.name(), buffers[port as usize]);
+        buffer.set("pop", any(&grants.map(|of_output| of_output[port as usize])));
         m.output(&format!("{side}_in_credit"), buffer.u("credit")).doc("A flit is taken from the buffer.");
     }
     m.idle_when(!busy);
