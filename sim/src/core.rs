@@ -5,6 +5,8 @@
 //! gets in a step does not depend on the order of arrivals, and no cycle depends on a sum but for
 //! the spikes. So both structures keep sums by the step in which they are due, filled from the
 //! arrivals of a step at its end; what a shared queue streams is followed by its lengths alone.
+//!
+//! Long because the closed form of a core is one argument, from the first cycle of a step to the last.
 
 use crate::mesh::Flit;
 use crate::probe::{Phase, Probe, SynapticOperation};

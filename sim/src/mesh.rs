@@ -3,6 +3,8 @@
 //! Every buffer has one writer that holds its credits: a router output, a core's sender or an
 //! injector. A flit sent in cycle c can be at the head of its buffer from c + 2; a credit of a flit
 //! taken in cycle c can be used from c + 1.
+//!
+//! Long because links, routers and their agenda share every index; apart they would need it all in public.
 
 use crate::probe::Probe;
 use crate::schedule::Agenda;

@@ -2,6 +2,8 @@
 //!
 //! A node is a vector of 1 to 64 bits. Signedness lives in the operators, never in a node, so that no back-end
 //! can get it wrong by context. Everything here is immutable once [`crate::Module::finish`] has checked it.
+//!
+//! Long because one finished module is described here whole: every part refers to the others.
 
 use crate::states::StateInfo;
 use std::collections::HashMap;

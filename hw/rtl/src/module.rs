@@ -2,6 +2,8 @@
 //!
 //! Handles are `Copy` references into the open module, so operators overload. Mistakes are recorded with their
 //! place in the source and returned together by [`Module::finish`]; building itself neither fails nor panics.
+//!
+//! Long because every call that opens, fills and finishes a module is a method of the one type, each with its documentation.
 
 use crate::error::{BuildError, ErrorKind};
 use crate::ir::{

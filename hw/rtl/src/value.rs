@@ -18,6 +18,8 @@
 //!
 //! `>>` brings in zeros on [`U`] and the sign on [`S`]. An operand may be a plain number (`count + 1`), which takes
 //! the width of the other side. `as_s`, `as_u` read the same bits the other way; `to_s` adds a sign bit.
+//!
+//! Long because it holds the table of widths and every operator that follows it, each with its documentation.
 
 use crate::error::ErrorKind;
 use crate::ir::{Named, NodeId, Op, Type};
