@@ -18,4 +18,4 @@ if [ "${1:-all}" = all ]; then
     --seed 1 --output model/data/shd.safetensors
 fi
 cargo run --release -q -p compiler -- model/data/shd.safetensors --platform loihi \
-  --stimulus model/data/digits.npz --stimulus-samples 720..728 --output shd.bin
+  --stimulus model/data/digits.npz --stimulus-samples 740..748 --output shd.bin

@@ -12,7 +12,7 @@ use std::process::Command;
 /// Samples of `digits.npz` by voices that training never heard, and those that the image carries.
 /// `digits.toml` states the first, `scripts/make_default.sh` both.
 const TEST: std::ops::Range<usize> = 720..880;
-const STIMULUS: std::ops::Range<usize> = 720..728;
+const STIMULUS: std::ops::Range<usize> = 740..748;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").into()
@@ -117,4 +117,30 @@ fn a_recorded_voice_gives_the_golden_spikes_on_both_structures() {
     let file = SpikeFile::read(&spikes).expect("encoded");
     let input = file.bin(0, &network.binning()).expect("suits the network");
     assert_equal(&network, &image, &input, "hd_spoken_digit.flac");
+}
+
+#[test]
+fn the_layouts_for_gtkwave_name_signals_that_the_waves_have() {
+    let image = Image::read(&root().join("shd.bin")).expect("shd.bin");
+    for (structure, layout) in
+        [(Structure::RingBuffer, "ring-buffer.gtkw"), (Structure::SharedQueue, "shared-queue.gtkw")]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.vcd");
+        let simulator = Simulator::new(&image, structure, Options::default()).expect("built for both");
+        let selection = sim::vcd::Selection { steps: None, scopes: Vec::new() };
+        let waves = sim::vcd::Waves::create(&path, simulator.program(), &selection).expect("created");
+        waves.finish().expect("written");
+        let waves = wellen::simple::read(&path).expect("read back");
+        let hierarchy = waves.hierarchy();
+        let names: std::collections::HashSet<_> =
+            hierarchy.all_vars().map(|v| hierarchy[v].full_name(hierarchy)).collect();
+        let text = std::fs::read_to_string(root().join("waves").join(layout)).expect("a layout");
+        let wanted: Vec<_> = text.lines().filter(|l| l.starts_with("chip.")).collect();
+        assert!(wanted.len() > 20, "{layout}: {} signals", wanted.len());
+        for signal in wanted {
+            let name = signal.split('[').next().expect("not empty");
+            assert!(names.contains(name), "{layout}: no signal `{name}`");
+        }
+    }
 }
