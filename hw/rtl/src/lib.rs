@@ -58,7 +58,8 @@
 //! # The parts
 //! - [`module`], [`value`], [`memory`], [`instance`], [`bundle`](mod@bundle), [`states`](mod@states): building.
 //!   [`Module::finish`] checks (`check.rs`) and gives a [`Def`] ([`ir`]), shared by all instances.
-//! - [`Simulator`] runs a circuit a cycle at a time; [`Tracer`] writes its waves through [`wave`].
+//! - [`Simulator`] runs a circuit a cycle at a time, compiled to machine code (`jit/`) or interpreted (`interp.rs`);
+//!   [`Tracer`] writes its waves through [`wave`].
 //! - [`verilog`] emits Verilog-2005, a file a definition; [`Cost`] counts what a circuit is made of.
 //!
 //! # Clock and reset
@@ -74,6 +75,8 @@ mod handle;
 pub mod instance;
 mod interp;
 pub mod ir;
+#[cfg(feature = "jit")]
+mod jit;
 pub mod memory;
 pub mod module;
 mod names;
@@ -85,6 +88,7 @@ pub mod states;
 mod trace;
 pub mod value;
 pub mod verilog;
+mod violation;
 pub mod wave;
 mod words;
 
