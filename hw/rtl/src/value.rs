@@ -179,8 +179,8 @@ impl<'m> Raw<'m> {
         }
         // A slice of a slice is one slice, so that equal ones are shared.
         let op = self.m.open.borrow().def.node(self.id).op;
-        let (from, start) = if let Op::Slice(a, first) = op { (a, first + start) } else { (self.id, start) };
-        self.m.node(Op::Slice(from, start), end - start)
+        let (from, first) = if let Op::Slice(a, first) = op { (a, first) } else { (self.id, 0) };
+        self.m.node(Op::Slice(from, first + start), end - start)
     }
 
     #[track_caller]

@@ -53,7 +53,9 @@ impl Access {
     /// The data that the memory shows after the edge, from those before and its words.
     pub fn next_data(&self, data: u64, word: impl Fn(u64) -> u64) -> u64 {
         match (self.read, self.write) {
-            (Some(read), Some((write, data))) if read == write && self.rule == ReadDuringWrite::Forward => data,
+            (Some(read), Some((write, data))) if read == write && self.rule == ReadDuringWrite::Forward => {
+                data
+            }
             (Some(read), _) => word(read),
             (None, _) => data,
         }

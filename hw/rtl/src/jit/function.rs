@@ -79,13 +79,8 @@ impl<'a> Emitter<'a> {
             children: vec![None; units[unit].children.len()],
             values: vec![None; units[unit].def.nodes.len()],
         };
-        let mut emitter = Emitter {
-            code: Code { b },
-            units,
-            unit: &units[unit],
-            scopes: vec![root],
-            block: parameters[0],
-        };
+        let mut emitter =
+            Emitter { code: Code { b }, units, unit: &units[unit], scopes: vec![root], block: parameters[0] };
         match kind {
             Kind::Clock => emitter.clock(&mut call),
             Kind::Check => emitter.check(parameters[1], &mut call),
@@ -239,7 +234,8 @@ impl<'a> Emitter<'a> {
     fn store_at(&mut self, to: Value, offset: u64, value: Form) {
         let size = bytes(value.width);
         // Bits beyond the element are lost by themselves.
-        let raw = if value.width == 1 || value.width == size * 8 { value.raw } else { self.code.clean(value) };
+        let raw =
+            if value.width == 1 || value.width == size * 8 { value.raw } else { self.code.clean(value) };
         let (at, offset) = self.address(to, offset);
         let ins = self.code.b.ins();
         match size {

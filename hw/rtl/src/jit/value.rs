@@ -184,8 +184,7 @@ impl Code<'_> {
     }
 
     fn order(&mut self, condition: IntCC, a: Form, b: Form) -> Form {
-        let signed =
-            matches!(condition, IntCC::SignedLessThan | IntCC::SignedLessThanOrEqual);
+        let signed = matches!(condition, IntCC::SignedLessThan | IntCC::SignedLessThanOrEqual);
         let (x, y) = if signed { (self.signed(a), self.signed(b)) } else { (self.clean(a), self.clean(b)) };
         Self::of_bit(self.b.ins().icmp(condition, x, y))
     }
