@@ -3,7 +3,7 @@
 //! Instances share their definition; only places are laid out for each of them.
 
 use crate::ir::{Def, Named};
-use crate::names::legal;
+use crate::names::clean;
 use std::sync::Arc;
 
 /// A path or name that a circuit does not have, or a use that does not fit it.
@@ -141,7 +141,7 @@ impl Design {
         let mut parts = path.split('.').peekable();
         while let Some(name) = parts.next() {
             let def = &self.placed[at].def;
-            match def.names.get(&legal(name)).copied() {
+            match def.names.get(&clean(name)).copied() {
                 Some(Named::Instance(i)) if parts.peek().is_some() => {
                     at = self.placed[at].children[i as usize]
                 }

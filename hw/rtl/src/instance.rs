@@ -1,9 +1,10 @@
 //! Instances, and the library that elaborates each definition once.
 
 use crate::error::{ErrorKind, Errors};
+use crate::handle::Item;
 use crate::ir::{Def, Instance, Named, NodeId, Op, Port};
-use crate::module::{Item, Module};
-use crate::names::legal;
+use crate::module::Module;
+use crate::names::clean;
 use crate::states::States;
 use crate::value::{E, Raw, S, Signal, U};
 use std::collections::HashMap;
@@ -52,18 +53,16 @@ impl<'m> Inst<'m> {
         self.m.fail(ErrorKind::Port { instance, definition: def.unique_name(), what });
     }
 
-    /// Index of a port of the right type.
+    /// Index of a port, its type checked.
     #[track_caller]
     fn find<T: Signal<'m>>(self, ports: &[Port], kind: &str, name: &str) -> Option<usize> {
-        let wanted = legal(name);
-        let Some(index) = ports.iter().position(|p| p.info.name == wanted) else {
+        let Some(index) = ports.iter().position(|p| p.info.name == clean(name)) else {
             let there: Vec<_> = ports.iter().map(|p| p.info.name.as_str()).collect();
             self.wrong(format!("no {kind} {name}; it has {}", there.join(", ")));
             return None;
         };
         if ports[index].info.ty != T::TYPE {
             self.wrong(format!("{kind} {name} is {}, used as {}", ports[index].info.ty, T::TYPE));
-            return None;
         }
         Some(index)
     }

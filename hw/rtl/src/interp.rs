@@ -2,9 +2,10 @@
 
 use crate::check::dependencies;
 use crate::design::Design;
-use crate::ir::{Contents, Memory, MemoryPorts, NodeId, Op, PropertyKind, ReadDuringWrite};
+use crate::ir::{Contents, NodeId, Op};
 use crate::semantics::evaluate;
-use crate::sim::{Engine, Violation, ViolationKind};
+use crate::sim::{Engine, Violation};
+use crate::violation::{Access, Look, first_violation};
 use crate::words::Words;
 use std::sync::Arc;
 
@@ -23,13 +24,7 @@ pub(crate) struct Interpreter {
     memories: Vec<MemoryState>,
     covered: Vec<bool>,
     settled: bool,
-}
-
-/// What a memory does at a clock edge.
-struct Access {
-    read: Option<u64>,
-    write: Option<(u64, u64)>,
-    rule: ReadDuringWrite,
+    checks: bool,
 }
 
 impl Interpreter {
@@ -48,6 +43,7 @@ impl Interpreter {
             memories: memories.collect(),
             covered: vec![false; design.properties],
             settled: false,
+            checks: true,
             design: Arc::clone(&design),
         };
         new.reset();
@@ -109,116 +105,40 @@ impl Interpreter {
         self.values[placed.values + id.index()] = value;
     }
 
-    /// What a memory does at the coming edge.
-    fn access(&self, values: usize, memory: &Memory) -> Access {
-        let value = |id: NodeId| self.values[values + id.index()];
-        match memory.ports {
-            MemoryPorts::OneRw { address, enable, write, data } => {
-                let (enabled, write) = (value(enable) == 1, value(write) == 1);
-                Access {
-                    read: (enabled && !write).then(|| value(address)),
-                    write: (enabled && write).then(|| (value(address), value(data))),
-                    rule: ReadDuringWrite::OldData,
-                }
-            }
-            MemoryPorts::OneReadOneWrite {
-                read_address,
-                read_enable,
-                write_address,
-                write_enable,
-                write_data,
-                rule,
-            } => Access {
-                read: (value(read_enable) == 1).then(|| value(read_address)),
-                write: (value(write_enable) == 1).then(|| (value(write_address), value(write_data))),
-                rule,
-            },
-        }
-    }
-
-    /// The data that a memory shows after the coming edge.
-    fn next_data(&self, state: usize, access: &Access) -> u64 {
-        match (access.read, access.write) {
-            (Some(read), Some((write, data))) if read == write && access.rule == ReadDuringWrite::Forward => {
-                data
-            }
-            (Some(read), _) => self.memories[state].words.get(read),
-            (None, _) => self.memories[state].data,
-        }
-    }
-
-    /// Checks everything that must hold before an edge.
-    fn check(&mut self, design: &Design, cycle: u64) -> Result<(), Violation> {
-        // Whether an instance lies in a sleeping one.
-        let mut asleep = vec![None; design.placed.len()];
-        for (instance, placed) in design.placed.iter().enumerate() {
-            let def = &placed.def;
-            let fail = |kind, name: &str, message: String| {
-                Err(Violation {
-                    cycle,
-                    path: design.full_path(instance),
-                    kind,
-                    name: name.to_string(),
-                    message,
-                })
-            };
-            let value = |id: NodeId| self.values[placed.values + id.index()];
-            for (i, property) in def.properties.iter().enumerate() {
-                let holds = value(property.condition) == 1;
-                let kind = match property.kind {
-                    PropertyKind::Cover => {
-                        self.covered[placed.properties + i] |= holds;
-                        continue;
-                    }
-                    PropertyKind::Assert => ViolationKind::Assertion,
-                    PropertyKind::Assume => ViolationKind::Assumption,
-                };
-                if !holds {
-                    return fail(kind, &property.name, property.message.clone());
-                }
-            }
-            let sleeper = placed.parent.and_then(|(parent, _)| asleep[parent]);
-            let sleeper = sleeper.or_else(|| def.idle.filter(|&idle| value(idle) == 1).map(|_| instance));
-            asleep[instance] = sleeper;
-            for (i, memory) in def.memories.iter().enumerate() {
-                let access = self.access(placed.values, memory);
-                let addresses = [access.read, access.write.map(|w| w.0)];
-                if let Some(address) = addresses.into_iter().flatten().find(|&a| a >= memory.words) {
-                    let message = format!("address {address}, has {} words", memory.words);
-                    return fail(ViolationKind::Address, &memory.name, message);
-                }
-                let collides = access.read.is_some() && access.read == access.write.map(|w| w.0);
-                if collides && access.rule == ReadDuringWrite::Undefined {
-                    let message =
-                        format!("word {:?} is read and written in one cycle", access.read.unwrap_or(0));
-                    return fail(ViolationKind::Collision, &memory.name, message);
-                }
-                if let Some(sleeper) = sleeper {
-                    let state = placed.memories + i;
-                    let old = &self.memories[state];
-                    let writes = access.write.is_some_and(|(at, word)| old.words.get(at) != word);
-                    if writes || self.next_data(state, &access) != old.data {
-                        return fail(ViolationKind::Idle, &memory.name, asleep_text(design, sleeper));
-                    }
-                }
-            }
-            let Some(sleeper) = sleeper else { continue };
-            for (i, reg) in def.regs.iter().enumerate() {
-                let takes = reg.enable.is_none_or(|e| value(e) == 1);
-                if takes && value(reg.next) != self.regs[placed.regs + i] {
-                    return fail(ViolationKind::Idle, &reg.info.name, asleep_text(design, sleeper));
-                }
+    /// Marks the covers of this cycle.
+    fn cover(&mut self, design: &Design) {
+        for placed in &design.placed {
+            for (i, property) in placed.def.properties.iter().enumerate() {
+                let holds = self.values[placed.values + property.condition.index()] == 1;
+                self.covered[placed.properties + i] |= holds;
             }
         }
-        Ok(())
     }
 }
 
-fn asleep_text(design: &Design, sleeper: usize) -> String {
-    format!("changes although {} says that it is idle", design.full_path(sleeper))
+impl Look for Interpreter {
+    fn node(&self, instance: usize, node: NodeId) -> u64 {
+        self.values[self.design.placed[instance].values + node.index()]
+    }
+
+    fn data(&self, instance: usize, memory: usize) -> u64 {
+        self.memories[self.design.placed[instance].memories + memory].data
+    }
+
+    fn word(&self, instance: usize, memory: usize, address: u64) -> u64 {
+        self.memories[self.design.placed[instance].memories + memory].words.get(address)
+    }
 }
 
 impl Engine for Interpreter {
+    fn name(&self) -> &'static str {
+        "interpreter"
+    }
+
+    fn set_checks(&mut self, on: bool) {
+        self.checks = on;
+    }
+
     fn set_input(&mut self, input: usize, value: u64) {
         self.settled &= self.inputs[input] == value;
         self.inputs[input] = value;
@@ -232,7 +152,10 @@ impl Engine for Interpreter {
     fn clock(&mut self, cycle: u64) -> Result<(), Violation> {
         self.settle();
         let design = Arc::clone(&self.design);
-        self.check(&design, cycle)?;
+        if self.checks {
+            self.cover(&design);
+            first_violation(&design, cycle, self)?;
+        }
         for placed in &design.placed {
             let values = placed.values;
             for (i, reg) in placed.def.regs.iter().enumerate() {
@@ -242,10 +165,12 @@ impl Engine for Interpreter {
             }
             for (i, memory) in placed.def.memories.iter().enumerate() {
                 let state = placed.memories + i;
-                let access = self.access(values, memory);
-                self.memories[state].data = self.next_data(state, &access);
-                if let Some((address, word)) = access.write {
-                    self.memories[state].words.set(address, word);
+                let access = Access::of(memory, |id| self.values[values + id.index()]);
+                let MemoryState { words, data } = &mut self.memories[state];
+                // Unchecked, an address beyond the end reads zero and writes nothing.
+                *data = access.next_data(*data, |a| if a < memory.words { words.get(a) } else { 0 });
+                if let Some((address, word)) = access.write.filter(|w| w.0 < memory.words) {
+                    words.set(address, word);
                 }
             }
         }
@@ -269,7 +194,7 @@ impl Engine for Interpreter {
     }
 
     fn word(&self, instance: usize, memory: usize, address: u64) -> u64 {
-        self.memories[self.design.placed[instance].memories + memory].words.get(address)
+        Look::word(self, instance, memory, address)
     }
 
     fn set_word(&mut self, instance: usize, memory: usize, address: u64, word: u64) {

@@ -58,7 +58,8 @@
 //! # The parts
 //! - [`module`], [`value`], [`memory`], [`instance`], [`bundle`](mod@bundle), [`states`](mod@states): building.
 //!   [`Module::finish`] checks (`check.rs`) and gives a [`Def`] ([`ir`]), shared by all instances.
-//! - [`Simulator`] runs a circuit a cycle at a time; [`Tracer`] writes its waves through [`wave`].
+//! - [`Simulator`] runs a circuit a cycle at a time, compiled to machine code (`jit/`) or interpreted (`interp.rs`);
+//!   [`Tracer`] writes its waves through [`wave`].
 //! - [`verilog`] emits Verilog-2005, a file a definition; [`Cost`] counts what a circuit is made of.
 //!
 //! # Clock and reset
@@ -70,18 +71,24 @@ mod check;
 mod cost;
 mod design;
 mod error;
+mod handle;
 pub mod instance;
 mod interp;
 pub mod ir;
+#[cfg(feature = "jit")]
+mod jit;
 pub mod memory;
 pub mod module;
 mod names;
+mod op;
+mod operators;
 mod semantics;
 mod sim;
 pub mod states;
 mod trace;
 pub mod value;
 pub mod verilog;
+mod violation;
 pub mod wave;
 mod words;
 
@@ -89,10 +96,12 @@ pub use bundle::{Bundle, Empty, Fields, Kind, Signals, Values, Widths};
 pub use cost::{Cost, MemoryShape};
 pub use design::{Design, SimError};
 pub use error::{BuildError, ErrorKind, Errors};
+pub use handle::{Item, Reg, Wire};
 pub use instance::{Inst, Library};
 pub use ir::{Def, Definition, ReadDuringWrite};
 pub use memory::{Memory1R1W, Memory1Rw};
-pub use module::{Item, Module, Reg, Wire};
+pub use module::Module;
+pub use operators::Amount;
 pub use sim::{Input, MemoryId, Probe, Simulator, Violation, ViolationKind};
 pub use states::{StateInfo, States};
 pub use trace::{TraceOptions, Tracer};

@@ -6,8 +6,9 @@
 //! both start from zero). In a cycle of reset a memory neither reads nor writes.
 
 use crate::error::ErrorKind;
+use crate::handle::Item;
 use crate::ir::{Contents, Memory, MemoryPorts, Named, NodeId, Op, ReadDuringWrite};
-use crate::module::{Item, Module};
+use crate::module::Module;
 use crate::semantics::mask;
 use crate::value::{Raw, U};
 use std::panic::Location;

@@ -22,13 +22,19 @@ tran tranif0 tranif1 tri tri0 tri1 triand trior trireg type typedef union unique
 until_with untyped use uwire var vectored virtual void wait wait_order wand weak weak0 weak1 while wildcard \
 wire with within wor xnor xor";
 
-/// A legal name: other characters become `_`, a leading digit and keywords get one.
-pub(crate) fn legal(name: &str) -> String {
+/// A name as descriptions, paths and waves have it: other characters become `_`, a leading digit gets one.
+pub(crate) fn clean(name: &str) -> String {
     let clean = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
     let mut out: String = name.chars().map(clean).collect();
     if out.starts_with(|c: char| c.is_ascii_digit()) || out.is_empty() {
         out.insert(0, '_');
     }
+    out
+}
+
+/// A name as Verilog has it: a keyword gets a `_`.
+pub(crate) fn legal(name: &str) -> String {
+    let mut out = clean(name);
     if KEYWORDS.split_ascii_whitespace().any(|k| k == out) {
         out.push('_');
     }

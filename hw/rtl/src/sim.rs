@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 /// What a simulator asks of whatever computes the circuit.
 pub(crate) trait Engine: Send {
+    fn name(&self) -> &'static str;
+    /// Whether cycles are checked.
+    fn set_checks(&mut self, on: bool);
     fn set_input(&mut self, input: usize, value: u64);
     /// A node's value in this cycle.
     fn value(&mut self, instance: usize, node: NodeId) -> u64;
@@ -104,12 +107,41 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A circuit just after reset, run by the interpreter.
+    /// A circuit just after reset, compiled to machine code; where that cannot be had (feature `jit` off, or a computer for which there is
+    /// no code) the interpreter runs it.
     #[must_use]
     pub fn new(top: &Def) -> Self {
+        #[cfg(feature = "jit")]
+        {
+            let design = Arc::new(Design::new(top));
+            if let Ok(jit) = crate::jit::Jit::new(&design) {
+                return Self { design, engine: Box::new(jit), cycle: 0 };
+            }
+        }
+        Self::interpreted(top)
+    }
+
+    /// A circuit just after reset, run by the interpreter: slower, and plainly right.
+    #[must_use]
+    pub fn interpreted(top: &Def) -> Self {
         let design = Arc::new(Design::new(top));
         let engine = Box::new(Interpreter::new(Arc::clone(&design)));
         Self { design, engine, cycle: 0 }
+    }
+
+    /// The same without checks: properties, memory addresses and collisions are not looked at, covers are not marked, and
+    /// the compiled circuit trusts `idle_when`. An address beyond the end of a memory then reads zero and writes nothing;
+    /// a word that is read and written in one cycle gives its old data.
+    #[must_use]
+    pub fn without_checks(mut self) -> Self {
+        self.engine.set_checks(false);
+        self
+    }
+
+    /// What runs it: `jit` or `interpreter`.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        self.engine.name()
     }
 
     /// The circuit.

@@ -60,6 +60,10 @@ pub fn emit(top: &Def) -> Verilog {
         for memory in placed.def.memories.iter().filter(|m| m.contents == Contents::PerInstance) {
             let path = design.path_to(instance, &memory.name);
             let name = format!("{name}.{path}.hex");
+            if instance == 0 {
+                // The top's own file is not the empty one of its module.
+                memories.retain(|m| m.name != name);
+            }
             memories.push(HexFile {
                 name,
                 path: Some(path),
@@ -89,15 +93,14 @@ fn collect(
                 files.push((format!("{module}.v"), text.to_string()));
             }
         }
-        if let Contents::Fixed(words) = &memory.contents {
-            memories.push(HexFile {
-                name: format!("{name}.{}.hex", memory.name),
-                path: None,
-                words: memory.words,
-                bits: memory.bits,
-                fixed: words.to_vec(),
-            });
-        }
+        let fixed = match &memory.contents {
+            Contents::Unknown => continue,
+            Contents::Fixed(words) => words.to_vec(),
+            // Yosys elaborates a module by itself before it does so for its instances, and wants a file then.
+            Contents::PerInstance => Vec::new(),
+        };
+        let file = format!("{name}.{}.hex", memory.name);
+        memories.push(HexFile { name: file, path: None, words: memory.words, bits: memory.bits, fixed });
     }
     for instance in &def.instances {
         collect(&instance.def, seen, files, memories);

@@ -62,7 +62,7 @@ impl Bench {
         {
             for port in all {
                 at -= port.info.width;
-                ports.push(format!(".{}({signal}[{}:{at}])", port.info.name, at + port.info.width - 1));
+                ports.push(format!(".{}({signal}[{}:{at}])", port.info.verilog(), at + port.info.width - 1));
             }
         }
         let mut out = String::new();
@@ -72,7 +72,6 @@ impl Bench {
         _ = write!(
             out,
             r#"// Replays a recorded run of {top}.
-`timescale 1ns/1ps
 module {top}_bench;
     reg clk;
     reg reset;

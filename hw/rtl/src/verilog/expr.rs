@@ -1,6 +1,7 @@
 //! Expressions, and which of them get a wire of their own.
 
 use crate::ir::{Definition, NodeId, Op};
+use crate::names::legal;
 use crate::semantics::mask;
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +27,8 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub fn new(def: &'a Definition) -> Self {
-        let taken = def.names.keys().cloned().chain(["clk", "reset", "PATH"].map(String::from)).collect();
+        let taken =
+            def.names.keys().map(|n| legal(n)).chain(["clk", "reset", "PATH"].map(String::from)).collect();
         let mut new = Self {
             def,
             ident: vec![None; def.nodes.len()],
@@ -37,13 +39,13 @@ impl<'a> Names<'a> {
             counting: true,
         };
         for port in &def.inputs {
-            new.ident[port.node.index()] = Some(port.info.name.clone());
+            new.ident[port.node.index()] = Some(port.info.verilog());
         }
         for reg in &def.regs {
-            new.ident[reg.node.index()] = Some(reg.info.name.clone());
+            new.ident[reg.node.index()] = Some(reg.info.verilog());
         }
         for wire in &def.wires {
-            new.ident[wire.node.index()] = Some(wire.info.name.clone());
+            new.ident[wire.node.index()] = Some(wire.info.verilog());
         }
         for memory in &def.memories {
             new.name(memory.node, &format!("{}_data", memory.name));
@@ -112,10 +114,10 @@ impl<'a> Names<'a> {
             alone[reg.next.index()] = uses[reg.next.index()] == 1;
         }
         for wire in &def.wires {
-            self.lend(wire.driver, wire.node, &wire.info.name);
+            self.lend(wire.driver, wire.node, &wire.info.verilog());
         }
         for port in &def.outputs {
-            self.lend(port.node, port.node, &port.info.name);
+            self.lend(port.node, port.node, &port.info.verilog());
         }
         let mut depth = vec![0; def.nodes.len()];
         for &id in &def.order {

@@ -6,6 +6,7 @@ use crate::ir::{
     Contents, Definition, Info, Instance, Memory, MemoryPorts, Named, NodeId, Op, PropertyKind,
     ReadDuringWrite, Type,
 };
+use crate::names::legal;
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -101,7 +102,7 @@ fn header(out: &mut String, def: &Definition) {
 fn declared(info: &Info, kind: &str) -> String {
     let mut text = String::new();
     comment(&mut text, "    ", &described(info));
-    format!("{text}    {kind} {}{}", range(info.width), info.name)
+    format!("{text}    {kind} {}{}", range(info.width), info.verilog())
 }
 
 /// A port that is also the register or signal of its name.
@@ -134,7 +135,7 @@ fn declarations(out: &mut String, def: &Definition, names: &Names) {
     ] {
         for info in infos.into_iter().filter(|info| !def.outputs.iter().any(|o| o.info.name == info.name)) {
             comment(out, "    ", &described(info));
-            line!(out, "    {kind} {}{};", range(info.width), info.name);
+            line!(out, "    {kind} {}{};", range(info.width), info.verilog());
         }
     }
     for memory in &def.memories {
@@ -166,10 +167,12 @@ fn assignments(
 ) {
     cut_wires(out, "    ", names, cuts);
     for wire in def.wires.iter().filter(|w| hardware.contains(&w.node)) {
-        line!(out, "    assign {} = {};", wire.info.name, names.assigned(wire.driver, &wire.info.name));
+        let name = wire.info.verilog();
+        line!(out, "    assign {name} = {};", names.assigned(wire.driver, &name));
     }
     for port in def.outputs.iter().filter(|o| !def.is_named(&o.info.name, o.node)) {
-        line!(out, "    assign {} = {};", port.info.name, names.assigned(port.node, &port.info.name));
+        let name = port.info.verilog();
+        line!(out, "    assign {name} = {};", names.assigned(port.node, &name));
     }
 }
 
@@ -198,14 +201,14 @@ fn memory_instance(out: &mut String, def: &Definition, names: &mut Names, memory
         parameters.push(".LOAD(1)".into());
         parameters.push(format!(".CONTENTS({file})"));
     }
-    let mut ports = vec![("clk", "clk".to_string())];
+    let mut ports = vec![("clk".to_string(), "clk".to_string())];
     match memory.ports {
         MemoryPorts::OneRw { address, enable, write, data } => {
-            ports.push(("enable", outside_reset(names, enable)));
-            ports.push(("write", names.value(write)));
-            ports.push(("address", names.value(address)));
-            ports.push(("data", names.value(data)));
-            ports.push(("read_data", names.ident(memory.node).to_string()));
+            ports.push(("enable".into(), outside_reset(names, enable)));
+            ports.push(("write".into(), names.value(write)));
+            ports.push(("address".into(), names.value(address)));
+            ports.push(("data".into(), names.value(data)));
+            ports.push(("read_data".into(), names.ident(memory.node).to_string()));
         }
         MemoryPorts::OneReadOneWrite {
             read_address,
@@ -215,12 +218,12 @@ fn memory_instance(out: &mut String, def: &Definition, names: &mut Names, memory
             write_data,
             rule: _,
         } => {
-            ports.push(("read_enable", outside_reset(names, read_enable)));
-            ports.push(("read_address", names.value(read_address)));
-            ports.push(("read_data", names.ident(memory.node).to_string()));
-            ports.push(("write_enable", outside_reset(names, write_enable)));
-            ports.push(("write_address", names.value(write_address)));
-            ports.push(("write_data", names.value(write_data)));
+            ports.push(("read_enable".into(), outside_reset(names, read_enable)));
+            ports.push(("read_address".into(), names.value(read_address)));
+            ports.push(("read_data".into(), names.ident(memory.node).to_string()));
+            ports.push(("write_enable".into(), outside_reset(names, write_enable)));
+            ports.push(("write_address".into(), names.value(write_address)));
+            ports.push(("write_data".into(), names.value(write_data)));
         }
     }
     let module = modules.last().map_or("", |m| m.0);
@@ -246,14 +249,14 @@ fn module_instance(out: &mut String, names: &mut Names, instance: &Instance) {
     }
     let mut ports = Vec::new();
     if instance.def.is_clocked() {
-        ports.push(("clk", "clk".to_string()));
-        ports.push(("reset", "reset".to_string()));
+        ports.push(("clk".into(), "clk".to_string()));
+        ports.push(("reset".into(), "reset".to_string()));
     }
     for (port, &node) in instance.def.inputs.iter().zip(&instance.inputs) {
-        ports.push((&port.info.name, names.value(node)));
+        ports.push((port.info.verilog(), names.value(node)));
     }
     for (port, &node) in instance.def.outputs.iter().zip(&instance.outputs) {
-        ports.push((&port.info.name, names.ident(node).to_string()));
+        ports.push((port.info.verilog(), names.ident(node).to_string()));
     }
     let name = instance_name(names, &instance.name, instance.def.names.contains_key(&instance.name));
     connect(out, &instance.def.unique_name(), &parameters, &name, &ports);
@@ -281,10 +284,10 @@ const INSIDE_MEMORIES: [&str; 16] = [
 
 /// An instance's own name, unless something inside it has the same: Verilator takes that for a mistake.
 fn instance_name(names: &mut Names, name: &str, is_inside: bool) -> String {
-    if is_inside { names.free(&format!("{name}_")) } else { name.to_string() }
+    if is_inside { names.free(&format!("{name}_")) } else { legal(name) }
 }
 
-fn connect(out: &mut String, module: &str, parameters: &[String], name: &str, ports: &[(&str, String)]) {
+fn connect(out: &mut String, module: &str, parameters: &[String], name: &str, ports: &[(String, String)]) {
     let parameters =
         if parameters.is_empty() { String::new() } else { format!(" #({})", parameters.join(", ")) };
     line!(out, "    {module}{parameters} {name} (");
@@ -294,7 +297,7 @@ fn connect(out: &mut String, module: &str, parameters: &[String], name: &str, po
 
 fn registers(out: &mut String, def: &Definition, names: &mut Names) {
     for reg in &def.regs {
-        let name = &reg.info.name;
+        let name = reg.info.verilog();
         line!(out, "\n    always @(posedge clk)");
         let state = match reg.info.ty {
             Type::States(info) => format!(" // {}", info.states[reg.reset as usize]),
@@ -333,7 +336,12 @@ fn properties(out: &mut String, def: &Definition, names: &mut Names, cuts: &[Nod
             PropertyKind::Cover => "cover",
         };
         comment(&mut body, "            ", &property.message);
-        line!(body, "            {}: {keyword} ({});", property.name, names.value(property.condition));
+        line!(
+            body,
+            "            {}: {keyword} ({});",
+            legal(&property.name),
+            names.value(property.condition)
+        );
     }
     for memory in &def.memories {
         memory_properties(&mut body, names, memory);
@@ -384,7 +392,7 @@ fn memory_properties(body: &mut String, names: &mut Names, memory: &Memory) {
 fn idle_properties(body: &mut String, def: &Definition, names: &mut Names, idle: NodeId) {
     line!(body, "            if ({}) begin", names.value(idle));
     for reg in &def.regs {
-        let (name, next) = (&reg.info.name, names.atom(reg.next));
+        let (name, next) = (reg.info.verilog(), names.atom(reg.next));
         match reg.enable {
             Some(enable) => {
                 let enable = names.atom(enable);

@@ -1,5 +1,7 @@
 //! A circuit with every operator, every kind of memory, states and a combinational path through an instance.
 
+#![allow(dead_code)]
+
 use rtl::{Def, E, Module, ReadDuringWrite, S, U};
 
 rtl::states! {
@@ -56,7 +58,7 @@ pub fn everything() -> Def {
     let old = m.memory_1r1w("old", 12, 9, ReadDuringWrite::OldData).fixed(&[1, 2, 3, 500]);
     let place = (a.trunc(4).lt(12)).mux(a.trunc(4), a.trunc(4) - 4);
     old.write(place, phase.q.is(Phase::Write), m.cat(&[b, one]));
-    let single = m.memory_1rw("single", 8, 3).doc("One port.");
+    let single = m.memory_1rw("single", 8, 3).fixed(&[]).doc("One port.");
     let word = single.access(a.trunc(3), one, go, b.slice(3..6));
     m.output("forwarded", forward.read(b.trunc(4), one));
     m.output("before", old.read(place, one));
@@ -86,8 +88,45 @@ pub fn everything() -> Def {
     m.finish().expect("a right description")
 }
 
-/// All outputs of the top by name and width.
-#[allow(dead_code)]
-pub fn outputs(def: &Def) -> Vec<(String, u32)> {
-    def.outputs().iter().map(|p| (p.info.name.clone(), p.info.width)).collect()
+/// What is rare: properties without state, sleep, collisions left undefined, keywords, names that meet inside an instance.
+pub fn corners() -> Def {
+    let watch = {
+        let m = Module::new("watch", &[]);
+        m.doc("Has nothing but a property.");
+        let busy = m.input("busy", 1);
+        m.assert("never", !(busy & m.input("stop", 1)), "busy and stopped");
+        m.output("logic", !busy);
+        m.finish().expect("a right description")
+    };
+    let sleeper = {
+        let m = Module::new("sleeper", &[("small", 1)]);
+        let wake = m.input("wake", 1);
+        let at = m.input("at", 3);
+        let count = m.reg("count", 6, 1);
+        count.set_if(wake, count.q + 1);
+        let words = m.memory_1r1w("words", 8, 6, ReadDuringWrite::Undefined);
+        words.write(at, wake, count.q);
+        m.output("word", words.read(at + 1, wake));
+        let table = m.memory_1rw("table", 5, 33).loadable();
+        m.output("entry", table.access(at.any().mux(m.u(4, 3), at), wake, m.u(0, 1), m.u(7, 33)));
+        m.idle_when(!wake);
+        m.assume("places", at.ne(7), "the last place is not used");
+        m.finish().expect("a right description")
+    };
+    let m = Module::new("corners", &[]);
+    let wake = m.input("reg", 1);
+    let at = m.input("at", 3);
+    m.input("spare", 5).may_be_unused();
+    let watch = m.instance("busy", &watch).set("busy", wake).set("stop", !wake);
+    for (i, name) in ["count", "second"].iter().enumerate() {
+        let sleeper = m.instance(name, &sleeper).set("wake", watch.u("logic")).set("at", at);
+        m.output(&format!("word{i}"), sleeper.u("word"));
+        if i == 0 {
+            m.output("entry", sleeper.u("entry").trunc(20));
+        }
+    }
+    m.named("only_watched", at + 3);
+    let chain = (0..20).fold(at, |x, i| (x ^ m.u(i % 8, 3)) + at);
+    m.output("chain", chain.as_s() >> 1);
+    m.finish().expect("a right description")
 }
