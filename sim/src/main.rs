@@ -1,6 +1,8 @@
 //! `sim`: runs an image cycle by cycle.
 
 mod cli;
+mod cost_command;
+mod gates_command;
 mod report;
 mod run;
 
@@ -8,8 +10,14 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = cli::Args::parse();
-    match run::run(&args) {
+    let cli = cli::Cli::parse();
+    let done = match (cli.command, &cli.run) {
+        (Some(cli::Command::Cost(args)), _) => cost_command::run(&args),
+        (Some(cli::Command::Gates(args)), _) => gates_command::run(&args),
+        (None, Some(args)) => run::run(args),
+        (None, None) => Err(anyhow::anyhow!("name an image with --image FILE, or a command; see --help")),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);

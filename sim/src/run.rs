@@ -1,13 +1,16 @@
 //! Stages of a run: read, simulate, write.
 
 use crate::cli::Args;
-use crate::report::Report;
+use crate::report::{Report, write_whole};
 use anyhow::{Context, Result, bail};
 use hw::Image;
+use hw::platform::Structure;
+use sim::statistics::{Header, Statistics};
 use sim::vcd::{Selection, Waves};
 use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -31,7 +34,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let flag = Arc::clone(&interrupt);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let image = Image::read(&args.image)?;
-    let (input, name) = stimulus(args, &image)?;
+    let (input, name) = stimulus(&args.image, args.input.as_deref(), &image)?;
     let range =
         args.samples.unwrap_or(if args.vcd.is_some() { SampleRange::One(0) } else { SampleRange::All });
     let samples = range.resolve(input.len()).with_context(|| format!("--samples, of {name}"))?;
@@ -50,6 +53,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     let mut writers = Writers::create(args, &image, &simulator)?;
     let mut report = Report::new(&image, structure, &name, &simulator);
+    let wanted = args.stats.is_some() || args.report.is_some();
+    let mut statistics = if wanted {
+        let header = header(&args.image, args.input.as_deref(), &image, structure)?;
+        Some(Statistics::new(simulator.program(), header))
+    } else {
+        None
+    };
     let bar = progress(args, samples.len() as u64);
     let first = samples.start;
     let mut finish = |index: usize, binned: &Binned, outcome: Outcome| -> Result<()> {
@@ -59,6 +69,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         writers.write(first + index, label, &outcome)?;
         report.add(label, binned, &outcome);
+        if let Some(statistics) = &mut statistics {
+            statistics.add(first + index, label, binned, &outcome);
+        }
         bar.inc(1);
         Ok(())
     };
@@ -72,6 +85,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         if is_interrupt(&error) {
             // What is done is kept whole.
             writers.finish()?;
+            write_statistics(args, &image, statistics, true)?;
             eprintln!(
                 "interrupted after {} of {} samples; their results are written",
                 report.samples,
@@ -82,20 +96,74 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     writers.finish()?;
     report.write(args, &image)?;
+    write_statistics(args, &image, statistics, false)?;
     Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// The input file, or the stimulus inside the image.
-fn stimulus(args: &Args, image: &Image) -> Result<(SpikeFile, String)> {
-    if let Some(path) = &args.input {
+pub fn stimulus(path: &Path, input: Option<&Path>, image: &Image) -> Result<(SpikeFile, String)> {
+    if let Some(path) = input {
         return Ok((SpikeFile::read(path)?, path.display().to_string()));
     }
-    let name = format!("{} (stimulus)", args.image.display());
+    let name = format!("{} (stimulus)", path.display());
     let Some(bytes) = &image.stimulus else {
-        bail!("{}: the image has no stimulus; give spikes with --input FILE", args.image.display());
+        bail!("{}: the image has no stimulus; give spikes with --input FILE", path.display());
     };
-    let file = SpikeFile::from_bytes(bytes, std::path::Path::new(&name))?;
+    let file = SpikeFile::from_bytes(bytes, Path::new(&name))?;
     Ok((file, name))
+}
+
+/// Says what a run was made of, with the digests of its files.
+pub fn header(path: &Path, input: Option<&Path>, image: &Image, structure: Structure) -> Result<Header> {
+    let read = |p: &Path| std::fs::read(p).with_context(|| p.display().to_string());
+    let (input, input_sha256) = match input {
+        Some(file) => (file.display().to_string(), sim::digest(&read(file)?)),
+        None => (
+            format!("{} (stimulus)", path.display()),
+            sim::digest(image.stimulus.as_deref().unwrap_or_default()),
+        ),
+    };
+    Ok(Header {
+        tool: format!("delayline sim {}", env!("CARGO_PKG_VERSION")),
+        command: std::env::args().collect(),
+        seed: None,
+        image: path.display().to_string(),
+        image_sha256: sim::digest(&read(path)?),
+        compiler: image.tool.clone(),
+        input,
+        input_sha256,
+        network: image.network.name.clone(),
+        network_sha256: image.network.sha256.clone(),
+        platform: image.platform.name.clone(),
+        structure,
+        steps: image.network.steps,
+        step_ms: image.network.step_ms,
+        clock_mhz: image.platform.clock_mhz,
+        interrupted: false,
+    })
+}
+
+/// Writes the files of `--stats` and `--report`.
+fn write_statistics(
+    args: &Args,
+    image: &Image,
+    statistics: Option<Statistics>,
+    interrupted: bool,
+) -> Result<()> {
+    let Some(mut statistics) = statistics else { return Ok(()) };
+    statistics.header.interrupted = interrupted;
+    statistics.finish(image.platform.mesh.barrier_latency);
+    let json = serde_json::to_string_pretty(&statistics)? + "\n";
+    let folder = args.report.as_ref().map(|folder| folder.join("stats.json"));
+    for path in args.stats.iter().chain(&folder) {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{}: cannot make the folder", parent.display()))?;
+        }
+        write_whole(path, &json)?;
+        write_whole(&path.with_extension("csv"), &statistics.csv())?;
+    }
+    Ok(())
 }
 
 fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
@@ -111,7 +179,7 @@ type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
 
 fn with_waves(
     args: &Args,
-    path: &std::path::Path,
+    path: &Path,
     mut simulator: Simulator,
     input: &SpikeFile,
     binning: &Binning,
