@@ -87,7 +87,7 @@ fn network(case: Case) -> Network {
     }
 }
 
-/// How much denser than the mean step t is: an onset that dies away, as spoken words have it. Mean 1, peak 3.2.
+/// How much denser than the mean step t is: an onset that dies away, as spoken words have it. Mean 1, peak 3.4.
 fn envelope(step: u32) -> f64 {
     let x = f64::from(step) / f64::from(STEPS);
     // Rises over a tenth of the sample, then falls by e every quarter.
@@ -160,7 +160,7 @@ fn measure(image: &Image, structure: Structure, inputs: &[Binned]) -> Result<Mea
     let peaks: Vec<_> = statistics.cores.iter().map(|c| c.counts.queue_peak).collect();
     let bits = Bits::new(image, &program, Some(&peaks));
     let area = Area::new(&NODES[0], &bits, None, true);
-    let bill = Bill::new(&PriceTable::load("ihp130")?, &statistics, &bits);
+    let bill = Bill::new(&PriceTable::load("ihp130")?, &statistics, &bits.fitted);
     let fitted = fitted_platform(&program, peaks.iter().copied().max());
     let widths = Widths::new(&fitted, structure);
     Ok(Measured {
@@ -454,7 +454,7 @@ fn pruning(folder: &Folder) -> Result<()> {
     folder.write("pruning-cycles", &picture.svg(true), &csv)?;
     let energy = |m: &Measured| m.bill.priced_nj_per_inference.point / 1e3;
     let picture = chart(
-        "Delay pruning: energy of memory accesses and neurons, IHP 130 nm, +-2x",
+        "Delay pruning: energy at IHP 130 nm, fitted memories, +-2x",
         "uJ an inference, what has a price",
         &|r| energy(&r.ring),
         &|r| energy(&r.queue),
@@ -489,7 +489,10 @@ fn causes(
     let unpriced: Vec<_> = ring.bill.unpriced.iter().map(|u| u.term.name()).collect();
     let picture = Bars {
         title: format!("Energy of an inference by cause: {name}, IHP 130 nm"),
-        subtitle: format!("estimate, not layout; +-2x; no price: {}", unpriced.join(", ")),
+        subtitle: format!(
+            "estimate, not layout; +-2x; memories fitted to the network; no price: {}",
+            unpriced.join(", ")
+        ),
         label: "uJ an inference, what has a price".into(),
         parts: Cause::ALL.iter().enumerate().map(|(i, c)| (c.name().into(), i)).collect(),
         bars,
@@ -618,7 +621,7 @@ fn main() -> Result<()> {
         &folder,
         "bits-by-activity",
         "Memory of delays against activity",
-        Axis::log("alpha, mean: share of input axons with an event in a step (peak about 3.3 times that)"),
+        Axis::log("alpha, mean: share of input axons with an event in a step (peak 3 to 7 times that)"),
         &alphas,
         |r| r.arrivals_mean / f64::from(r.case.inputs),
     )?;

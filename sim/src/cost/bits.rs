@@ -78,7 +78,10 @@ pub struct Bits {
     pub synapse_delay_bits: u64,
     /// Everything.
     pub all: Sums,
-    /// The core that this network needs: the largest of each kind of word, and every field as narrow as may be.
+    /// The memories of one core of the platform.
+    #[serde(skip)]
+    pub provided: Vec<MemorySpec>,
+    /// Those of the core that this network needs: the largest of each kind of word, and every field as narrow as may be.
     #[serde(skip)]
     pub fitted: Vec<MemorySpec>,
 }
@@ -227,6 +230,7 @@ impl Bits {
             delay,
             synapse_delay_bits,
             all,
+            provided: own,
             fitted,
         }
     }

@@ -3,10 +3,10 @@
 //! A price pays for the terms that it covers. A term that happened and that no price covers is listed, and
 //! then there is no total: a sum over whatever happens to have a price would flatter the structure with the most gaps.
 
-use super::bits::Bits;
 use super::interval::Interval;
 use super::ledger::{Access, Cause, Ledger, Term};
 use crate::statistics::Statistics;
+use hw::layout::MemorySpec;
 use hw::platform::Ports;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -282,14 +282,14 @@ pub struct Bill {
     pub priced_nj_per_inference: Interval,
     /// The total of switching energy, in nanojoule an inference; none while anything is unpriced.
     pub total_nj_per_inference: Option<Interval>,
-    /// Leakage of the provided memories over the run's time, in nanojoule an inference, where the table has it; not in the total.
+    /// Leakage of the memories of the cores in use over the run's time, in nanojoule an inference, where the table has it; not in the total.
     pub leakage_nj_per_inference: Option<Interval>,
 }
 
 impl Bill {
-    /// Prices the ledger of a run; `bits` gives the sizes of the memories that the platform provides.
+    /// Prices the ledger of a run on cores with the memories `specs`.
     #[must_use]
-    pub fn new(table: &PriceTable, statistics: &Statistics, bits: &Bits) -> Self {
+    pub fn new(table: &PriceTable, statistics: &Statistics, specs: &[MemorySpec]) -> Self {
         let ledger: &Ledger = &statistics.total.ledger;
         let inferences = statistics.total.samples.max(1) as f64;
         let mut items = Vec::new();
@@ -314,16 +314,16 @@ impl Bill {
         let mut unpriced = Vec::new();
         for (term, count) in open {
             let found = term.memory().and_then(|(memory, access)| {
-                let line = bits.lines.iter().find(|l| l.memory == memory.name())?;
-                table.access(line.provided_words, line.word_bits, line.ports, access).map(|p| (line, p))
+                let spec = specs.iter().find(|s| s.memory == memory)?;
+                table.access(spec.words, spec.bits, spec.ports, access).map(|p| (spec, p))
             });
-            let Some((line, (price, pj))) = found else {
+            let Some((spec, (price, pj))) = found else {
                 unpriced.push(Unpriced { term, count });
                 continue;
             };
             let pj = table.bounds(pj, None, None);
             items.push(Item {
-                name: format!("{term} ({} x {} bits)", line.provided_words, line.word_bits),
+                name: format!("{term} ({} x {} bits)", spec.words, spec.bits),
                 cause: term.cause(),
                 count,
                 pj,
@@ -335,14 +335,14 @@ impl Bill {
         let priced: Interval = items.iter().map(|i| i.nj_per_inference).sum();
         let seconds = statistics.total.cycles as f64 / inferences / (statistics.header.clock_mhz * 1e6);
         let leakage = (!table.leakage.is_empty()).then(|| {
-            let pw: f64 = bits
-                .lines
+            let pw: f64 = specs
                 .iter()
-                .filter_map(|line| {
-                    let l = table.leakage.iter().find(|l| l.ports == line.ports)?;
-                    Some(l.pw_per_bit * line.provided_bits as f64)
+                .filter_map(|spec| {
+                    let l = table.leakage.iter().find(|l| l.ports == spec.ports)?;
+                    Some(l.pw_per_bit * (spec.words * u64::from(spec.bits)) as f64)
                 })
-                .sum();
+                .sum::<f64>()
+                * statistics.cores.len() as f64;
             table.bounds(pw * seconds * 1e-3, None, None)
         });
         Self {

@@ -296,7 +296,7 @@ impl StructureCost {
         let area = request.nodes.iter().map(|n| Area::new(n, &bits, gates.get(), run.is_some())).collect();
         let (events, energy) = match run {
             Some(run) if run.total.samples > 0 => {
-                let bills = request.tables.iter().map(|t| Bill::new(t, run, &bits)).collect();
+                let bills = request.tables.iter().map(|t| Bill::new(t, run, &bits.provided)).collect();
                 (Layer::Run(Events::new(run, &program)), Layer::Run(Energy { bills }))
             }
             Some(_) => {
