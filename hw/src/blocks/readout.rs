@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_chosen_core_answers_after_two_cycles() {
         let mut sim = Simulator::new(&readout(&mut Library::new(), 5, 8, 48).unwrap());
-        for i in 0..5 {
+        for i in 0..5u64 {
             let data = sim.input(&format!("data_{i}")).unwrap();
             sim.set_s(data, -100 - i.cast_signed());
             for (name, value) in [("overflow", i & 1), ("overflow_step", 7 * i)] {
