@@ -2,7 +2,7 @@
 # Installs the optional tools from Debian's packages.
 #   scripts/setup.sh           everything
 #   scripts/setup.sh ci        what the tests need
-#   scripts/setup.sh rtl|waves|data|bench   one group
+#   scripts/setup.sh rtl|waves|data|bench|pages   one group
 set -euo pipefail
 
 declare -A groups=(
@@ -10,12 +10,13 @@ declare -A groups=(
   [waves]="gtkwave xvfb xdotool imagemagick"
   [data]="curl espeak-ng unzip python3"
   [bench]="hyperfine valgrind gcc python3"
+  [pages]="chromium"
 )
-groups[ci]="${groups[rtl]}"
+groups[ci]="${groups[rtl]} ${groups[pages]}"
 
 case "${1:-all}" in
   -h|--help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
-  all) packages="${groups[rtl]} ${groups[waves]} ${groups[data]} ${groups[bench]}" ;;
+  all) packages="${groups[rtl]} ${groups[waves]} ${groups[data]} ${groups[bench]} ${groups[pages]}" ;;
   *) packages="${groups[$1]:-}"; [ -n "$packages" ] || { echo "no group \`$1\`; see --help" >&2; exit 2; } ;;
 esac
 

@@ -20,6 +20,8 @@ Examples:
   sim --image shd.bin --vcd out.vcd --vcd-steps 10..20 --vcd-scope 'chip.core_0_0'
   sim --image shd.bin --random-input 100,8000,1 a load test: 100 samples of 8000 random spikes
   sim noc --svg curve.svg                      the mesh alone: latency against load
+  sim --image shd.bin --stats stats.json       every count of the run, exact
+  sim cost --image shd.bin --output cost       what the delays cost, on both structures
 
 Exit status: 0 done, 1 a queue overflowed or the mesh deadlocked, 2 wrong use or bad input, 130 interrupted."
 )]
@@ -37,6 +39,10 @@ pub struct Cli {
 pub enum Command {
     /// Measure latency against load of the mesh alone, under uniform random traffic
     Noc(Noc),
+    /// Say what the delays cost: bits, events, gates, area, energy
+    Cost(crate::cost_command::CostArgs),
+    /// Count the gates of emitted Verilog with Yosys, for `cost`
+    Gates(crate::gates_command::GatesArgs),
 }
 
 /// Arguments of `noc`.
@@ -112,9 +118,12 @@ pub struct Args {
     /// Write predictions, cycles and scores as CSV
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
-    /// Write report.txt and report.json into this folder
+    /// Write report.txt, report.json, stats.json and stats.csv into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Write every count of the run as JSON, and beside it as .csv (fields: sim/STATS.md)
+    #[arg(long, value_name = "FILE")]
+    pub stats: Option<PathBuf>,
     /// Threads for running samples in parallel [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

@@ -7,6 +7,7 @@
 //! routers are simulated cycle by cycle, but only while they have flits to grant.
 
 mod core;
+pub mod cost;
 pub mod error;
 pub mod memory;
 pub mod mesh;
@@ -14,6 +15,7 @@ pub mod noc;
 pub mod probe;
 pub mod program;
 pub mod schedule;
+pub mod statistics;
 pub mod stats;
 mod sums;
 pub mod vcd;
@@ -31,6 +33,13 @@ use spikes::Binned;
 use stats::CoreStats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// SHA-256 of bytes, hexadecimal.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
 
 /// One spike of a neuron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,9 @@
 //! `sim`: runs an image cycle by cycle.
 
 mod cli;
+mod cost_command;
 mod curve;
+mod gates_command;
 mod random_input;
 mod report;
 mod run;
@@ -14,6 +16,8 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let result = match (cli.command, cli.run) {
         (Some(cli::Command::Noc(noc)), _) => curve::run(&noc),
+        (Some(cli::Command::Cost(args)), _) => cost_command::run(&args),
+        (Some(cli::Command::Gates(args)), _) => gates_command::run(&args),
         (None, Some(args)) => run::run(&args),
         (None, None) => Err(anyhow::anyhow!("name an image with --image FILE, or a command; see --help")),
     };

@@ -36,6 +36,11 @@ impl FromStr for RandomInput {
 }
 
 impl RandomInput {
+    /// Seed of the draws.
+    pub fn seed(self) -> u64 {
+        self.seed
+    }
+
     /// The spikes, for the input channels and steps of an image.
     ///
     /// # Errors

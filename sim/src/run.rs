@@ -1,14 +1,18 @@
 //! Stages of a run: read, simulate, write.
 
 use crate::cli::Args;
+use crate::random_input::RandomInput;
 use crate::report::Report;
 use anyhow::{Context, Result, anyhow, bail};
 use hw::Image;
+use hw::platform::Structure;
+use sim::statistics::{Header, Statistics};
 use sim::vcd::{Selection, Waves};
 use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -32,7 +36,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let flag = Arc::clone(&interrupt);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let image = Image::read(&args.image)?;
-    let (input, name) = stimulus(args, &image)?;
+    let origin = match (&args.input, args.random_input) {
+        (Some(path), _) => Origin::File(path),
+        (None, Some(random)) => Origin::Random(random),
+        (None, None) => Origin::Stimulus,
+    };
+    let (input, name) = origin.spikes(&args.image, &image)?;
     let range =
         args.samples.unwrap_or(if args.vcd.is_some() { SampleRange::One(0) } else { SampleRange::All });
     let samples = range.resolve(input.len()).with_context(|| format!("--samples, of {name}"))?;
@@ -52,6 +61,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let from = Source { file: &input, name: &name, binning };
     let mut writers = Writers::create(args, &image, &simulator)?;
     let mut report = Report::new(&image, structure, &name, &simulator);
+    let wanted = args.stats.is_some() || args.report.is_some();
+    let mut statistics = if wanted {
+        let header = header(&args.image, origin, &input, &image, structure)?;
+        Some(Statistics::new(simulator.program(), header))
+    } else {
+        None
+    };
     let bar = progress(args, samples.len() as u64);
     let first = samples.start;
     let mut finish = |index: usize, binned: &Binned, outcome: Outcome| -> Result<()> {
@@ -61,6 +77,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         writers.write(first + index, label, &outcome)?;
         report.add(label, binned, &outcome);
+        if let Some(statistics) = &mut statistics {
+            statistics.add(first + index, label, binned, &outcome);
+        }
         bar.inc(1);
         Ok(())
     };
@@ -76,12 +95,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             writers.finish()?;
             let (done, all) = (report.samples, samples.len());
             report.write(args, &image)?;
+            write_statistics(args, &image, statistics, true)?;
             warn(format_args!("interrupted after {done} of {all} samples; their results are written"));
         }
         return Err(error);
     }
     writers.finish()?;
     report.write(args, &image)?;
+    write_statistics(args, &image, statistics, false)?;
     Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
@@ -90,20 +111,101 @@ fn warn(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// The input file, or the stimulus inside the image.
-fn stimulus(args: &Args, image: &Image) -> Result<(SpikeFile, String)> {
-    if let Some(path) = &args.input {
-        return Ok((SpikeFile::read(path)?, path.display().to_string()));
+/// Where spikes come from.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    /// A file.
+    File(&'a Path),
+    /// Drawn at random.
+    Random(RandomInput),
+    /// The image itself.
+    Stimulus,
+}
+
+impl Origin<'_> {
+    /// The spikes, and their name for messages; `path` is the image's.
+    pub fn spikes(self, path: &Path, image: &Image) -> Result<(SpikeFile, String)> {
+        let name = self.name(path);
+        let file = match self {
+            Origin::File(file) => SpikeFile::read(file)?,
+            Origin::Random(random) => random.generate(image).map_err(anyhow::Error::msg)?,
+            Origin::Stimulus => match &image.stimulus {
+                Some(bytes) => SpikeFile::from_bytes(bytes, Path::new(&name))?,
+                None => {
+                    bail!("{}: the image has no stimulus; give spikes with --input FILE", path.display())
+                }
+            },
+        };
+        Ok((file, name))
     }
-    if let Some(random) = &args.random_input {
-        return Ok((random.generate(image).map_err(anyhow::Error::msg)?, "random spikes".into()));
+
+    fn name(self, path: &Path) -> String {
+        match self {
+            Origin::File(file) => file.display().to_string(),
+            Origin::Random(_) => "random spikes".into(),
+            Origin::Stimulus => format!("{} (stimulus)", path.display()),
+        }
     }
-    let name = format!("{} (stimulus)", args.image.display());
-    let Some(bytes) = &image.stimulus else {
-        bail!("{}: the image has no stimulus; give spikes with --input FILE", args.image.display());
+}
+
+/// Says what a run was made of, with the digests of its files; `path` is the image's.
+pub fn header(
+    path: &Path,
+    origin: Origin<'_>,
+    spikes: &SpikeFile,
+    image: &Image,
+    structure: Structure,
+) -> Result<Header> {
+    let read = |p: &Path| std::fs::read(p).with_context(|| p.display().to_string());
+    let input = origin.name(path);
+    let (input_sha256, seed) = match origin {
+        Origin::File(file) => (sim::digest(&read(file)?), None),
+        Origin::Random(random) => (sim::digest(&spikes.to_npz(Path::new(&input))?), Some(random.seed())),
+        Origin::Stimulus => (sim::digest(image.stimulus.as_deref().unwrap_or_default()), None),
     };
-    let file = SpikeFile::from_bytes(bytes, std::path::Path::new(&name))?;
-    Ok((file, name))
+    Ok(Header {
+        tool: format!("delayline sim {}", env!("CARGO_PKG_VERSION")),
+        command: std::env::args().collect(),
+        seed,
+        image: path.display().to_string(),
+        image_sha256: sim::digest(&read(path)?),
+        compiler: image.tool.clone(),
+        input,
+        input_sha256,
+        network: image.network.name.clone(),
+        network_sha256: image.network.sha256.clone(),
+        platform: image.platform.name.clone(),
+        structure,
+        steps: image.network.steps,
+        step_ms: image.network.step_ms,
+        clock_mhz: image.platform.clock_mhz,
+        interrupted: false,
+    })
+}
+
+/// Writes the files of `--stats` and `--report`.
+fn write_statistics(
+    args: &Args,
+    image: &Image,
+    statistics: Option<Statistics>,
+    interrupted: bool,
+) -> Result<()> {
+    let Some(mut statistics) = statistics else { return Ok(()) };
+    statistics.header.interrupted = interrupted;
+    statistics.finish(image.platform.mesh.barrier_latency);
+    let json = serde_json::to_string_pretty(&statistics)? + "\n";
+    let csv = statistics.csv();
+    let folder = args.report.as_ref().map(|folder| folder.join("stats.json"));
+    for path in args.stats.iter().chain(&folder) {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{}: cannot make the folder", parent.display()))?;
+        }
+        for (path, text) in [(path.clone(), &json), (path.with_extension("csv"), &csv)] {
+            spikes::write_whole(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
 }
 
 fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
@@ -133,7 +235,7 @@ type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
 
 fn with_waves(
     args: &Args,
-    path: &std::path::Path,
+    path: &Path,
     mut simulator: Simulator,
     from: &Source<'_>,
     sample: usize,

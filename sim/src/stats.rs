@@ -1,9 +1,9 @@
 //! Counts of a sample, exact; one struct for each core, one for the whole.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one core did in a sample.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoreStats {
     /// Flits taken from the input port (events in).
     pub arrivals: u64,

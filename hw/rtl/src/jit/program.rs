@@ -189,7 +189,7 @@ impl Program {
     pub fn look(&mut self, kind: Kind, unit: usize, state: &mut State, at: u64, values: &mut [u64]) {
         assert!(matches!(kind, Kind::View | Kind::Outputs));
         let layout = &self.units[unit].layout;
-        assert!(at % 8 == 0 && at + layout.size <= state.bytes());
+        assert!(at.is_multiple_of(8) && at + layout.size <= state.bytes());
         assert!(values.len() >= self.units[unit].def.nodes.len());
         if !self.ready.contains_key(&(kind, unit)) {
             self.compile(kind, unit).expect("its clock edge was compiled");

@@ -87,7 +87,7 @@ impl<'m> Builder<'m> {
         let value = self.pick(k);
         match width {
             _ if width <= value.width() => value.trunc(width),
-            _ if k % 2 == 0 => value.zext(width),
+            _ if k.is_multiple_of(2) => value.zext(width),
             _ => value.as_s().sext(width).as_u(),
         }
     }
@@ -262,7 +262,7 @@ impl<'m> Builder<'m> {
         }
         if self.recipe.sleepy {
             m.idle_when(!self.wake);
-        } else if self.recipe.wild && self.pool.len() % 2 == 0 {
+        } else if self.recipe.wild && self.pool.len().is_multiple_of(2) {
             m.idle_when(self.bit(3) & self.bit(5) & self.bit(11));
         }
         // Every value counts, each at another place.
