@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Err(error) => {
             report(&error);
             let interrupted = error.downcast_ref::<model::evaluate::Interrupted>().is_some();
+            #[cfg(feature = "train")]
+            let interrupted = interrupted || error.downcast_ref::<model::train::Interrupted>().is_some();
             ExitCode::from(if interrupted { 130 } else { 2 })
         }
     }
