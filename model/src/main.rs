@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 /// Networks with synaptic delays: golden model, ear model, trainer.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Exit status: 0 done, 2 wrong use or bad input, 130 interrupted.")]
+#[command(
+    version,
+    after_help = "Exit status: 0 done, 1 a limit is not met, 2 wrong use or bad input, 130 interrupted."
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -17,7 +20,7 @@ enum Command {
     Evaluate(model::evaluate::EvaluateArgs),
     /// Train a network with delays and quantise it
     #[cfg(feature = "train")]
-    Train(model::train::TrainArgs),
+    Train(Box<model::train::TrainArgs>),
 }
 
 fn main() -> ExitCode {
@@ -30,12 +33,25 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
-            let interrupted = error.downcast_ref::<model::evaluate::Interrupted>().is_some();
-            #[cfg(feature = "train")]
-            let interrupted = interrupted || error.downcast_ref::<model::train::Interrupted>().is_some();
-            ExitCode::from(if interrupted { 130 } else { 2 })
+            ExitCode::from(status(&error))
         }
     }
+}
+
+/// 1 where a limit is not met, 130 where the run was interrupted, else 2.
+fn status(error: &anyhow::Error) -> u8 {
+    if error.is::<model::evaluate::Interrupted>() {
+        return 130;
+    }
+    #[cfg(feature = "train")]
+    if error.is::<model::train::Interrupted>() {
+        return 130;
+    }
+    #[cfg(feature = "train")]
+    if error.is::<model::train::budget::Unmet>() {
+        return 1;
+    }
+    2
 }
 
 /// Prints an error with its causes, each said once.

@@ -230,7 +230,7 @@ fn other_settings_are_refused_when_a_run_goes_on() {
     let path = folder.path().join("c.safetensors");
     std::fs::write(&path, &bytes).expect("written");
     let read = checkpoint::read(&path).expect("whole");
-    let refusal = read.resume(&config("epochs = 3"), Simd::best()).err().expect("refused").to_string();
+    let refusal = read.resume(&config("epochs = 3"), Simd::best()).expect_err("refused").to_string();
     assert!(refusal.contains("`epochs` was 2"), "{refusal}");
     std::fs::write(&path, &bytes[..bytes.len() - 3]).expect("written");
     assert!(checkpoint::read(&path).is_err(), "cut off");

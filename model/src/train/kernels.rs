@@ -8,6 +8,9 @@
 //! `unsafe`: see `simd`. Rows and places come from [`super::net::Layout`] and [`super::events::Events`],
 //! which bound them; debug builds check the outermost ones.
 
+// Lanes and registers are counted, not walked: unrolled by the compiler.
+#![allow(clippy::needless_range_loop)]
+
 use super::events::{Event, Events};
 use super::net::{Chunk, Layout};
 use super::simd::{Job, LANES, Real, Vector};

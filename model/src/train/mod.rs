@@ -6,6 +6,7 @@
 //! the exported network's golden evaluation equals the trainer's own forward pass bit for bit.
 
 pub mod augment;
+pub mod budget;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
@@ -25,6 +26,7 @@ pub mod trainer;
 use crate::golden;
 use crate::network::{Network, Reset};
 use anyhow::{Context, Result, bail};
+use budget::{Budget, Unmet};
 use checkpoint::write_whole;
 pub use config::TrainArgs;
 use config::{Config, Control, Delays, Export, ResetTo};
@@ -55,7 +57,7 @@ pub struct Interrupted {
 /// Runs `model train`.
 ///
 /// # Errors
-/// Bad input, I/O, or [`Interrupted`].
+/// Bad input, I/O, [`Interrupted`], or [`Unmet`].
 pub fn train(args: &TrainArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -200,12 +202,16 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
         group: config.group,
     };
     let data = Data::read(config, &binning)?;
+    let budget = config.budget.as_deref().map(Budget::read).transpose()?;
     let last = directory.join("last.safetensors");
     let (mut trainer, mut history) = if args.resume {
         checkpoint::read(&last)?.resume(config, simd)?
     } else {
         (begin(config, simd, &data)?, History::default())
     };
+    if let Some(budget) = &budget {
+        budget.check(&trainer.engine.plan, config.membrane_bits)?;
+    }
     let bytes = check_memory(config, &trainer.engine.plan, &data)?;
     if !args.quiet {
         println!(
@@ -224,23 +230,71 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
         group: config.group,
         classes: Vec::new(),
     };
-    let best = directory.join("best.network.safetensors");
-    let float = directory.join("float.safetensors");
-    epochs(args, &mut trainer, &mut history, &data, &about, &directory, stop)?;
+    let files = Files {
+        best: directory.join("best.network.safetensors"),
+        float: directory.join("float.safetensors"),
+        last,
+        directory,
+    };
+    epochs(args, &mut trainer, &mut history, &data, &about, &files, budget.as_ref(), stop)?;
     if trainer.scales.is_none() {
-        write_whole(&float, &checkpoint::to_bytes(&trainer, &history)?)?;
-        trainer.quantise(None).map_err(anyhow::Error::msg)?;
+        quantise(&mut trainer, &history, &files, budget.as_ref())?;
     }
     let newest =
         trainer.scales.as_ref().map(|s| s.network(&trainer.engine.plan, &trainer.parameters, &about));
     let newest = newest.context("no scales")?;
-    let chosen = if config.export == Export::Best && history.best.is_some() {
-        Network::read(&best)?
-    } else {
-        newest.clone()
-    };
+    let best = history.best.is_some() && config.export == Export::Best;
+    let chosen = if best { Network::read(&files.best)? } else { newest.clone() };
     chosen.write(output)?;
-    summary(config, &mut trainer, &history, &data, &newest, &best, &float, &directory)
+    summary(config, &mut trainer, &history, &data, &newest, &files)?;
+    let Some(budget) = budget else { return Ok(()) };
+    let mut broken = budget.broken(&chosen);
+    let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
+    broken.extend(budget.crowded(&chosen, &inputs));
+    if broken.is_empty() {
+        println!("budget      within the limits of `{}`", budget.platform);
+        return Ok(());
+    }
+    Err(Unmet { platform: budget.platform, limits: broken.join("; ") }.into())
+}
+
+/// Files of a run directory.
+struct Files {
+    directory: PathBuf,
+    /// Checkpoint of the last epoch, or of an interrupt.
+    last: PathBuf,
+    /// Checkpoint of the last epoch in floating point.
+    float: PathBuf,
+    /// The network of the best epoch.
+    best: PathBuf,
+}
+
+/// The change to integers: what the budget asks for goes, and the state before is kept. In words.
+fn quantise(
+    trainer: &mut Trainer,
+    history: &History,
+    files: &Files,
+    budget: Option<&Budget>,
+) -> Result<String> {
+    trainer.settle();
+    write_whole(&files.float, &checkpoint::to_bytes(trainer, history)?)?;
+    let mut done = format!("{} bits", trainer.config.weight_bits);
+    if let Some(budget) = budget
+        && let Some(left) = budget.fit(&trainer.engine.plan, &mut trainer.parameters)?
+    {
+        done.push_str(&format!(", {left} synapses for `{}`", budget.platform));
+    }
+    // A bit to spare, since weights go on moving.
+    let bits = budget.map(|b| b.accumulator_bits() - 1);
+    if let Err(limits) = trainer.quantise(bits) {
+        match budget {
+            Some(budget) if limits.starts_with("accumulator_bits") => {
+                return Err(Unmet { platform: budget.platform.clone(), limits }.into());
+            }
+            _ => bail!("{limits}"),
+        }
+    }
+    Ok(done)
 }
 
 /// A fresh run, from random weights or from another run's network.
@@ -265,18 +319,20 @@ fn begin(config: &Config, simd: Simd, data: &Data) -> Result<Trainer> {
 }
 
 /// Trains the epochs that are left.
+#[allow(clippy::too_many_arguments)]
 fn epochs(
     args: &TrainArgs,
     trainer: &mut Trainer,
     history: &mut History,
     data: &Data,
     about: &About,
-    directory: &Path,
+    files: &Files,
+    budget: Option<&Budget>,
     stop: &AtomicBool,
 ) -> Result<()> {
     let config = trainer.config.clone();
     let all = trainer.epochs();
-    let (last, best) = (directory.join("last.safetensors"), directory.join("best.network.safetensors"));
+    let last = &files.last;
     let bar = if args.quiet {
         indicatif::ProgressBar::hidden()
     } else {
@@ -290,7 +346,7 @@ fn epochs(
         let epoch = trainer.place.epoch;
         let (phase, within, _) = trainer.phase(epoch);
         if trainer.place.batch == 0 {
-            prepare(trainer, history, data, directory, phase, within)?;
+            prepare(trainer, history, data, files, budget, phase, within)?;
         }
         let score = trainer.epoch(&data.train, |n, sums| {
             bar.inc(n as u64);
@@ -301,8 +357,8 @@ fn epochs(
         });
         let Some(train) = score else {
             bar.finish_and_clear();
-            write_whole(&last, &checkpoint::to_bytes(trainer, history)?)?;
-            return Err(Interrupted { epoch: epoch + 1, epochs: all, checkpoint: last }.into());
+            write_whole(last, &checkpoint::to_bytes(trainer, history)?)?;
+            return Err(Interrupted { epoch: epoch + 1, epochs: all, checkpoint: last.clone() }.into());
         };
         let validation = (!data.validation.is_empty()).then(|| trainer.evaluate(&data.validation));
         let densities: Vec<_> = train.densities.iter().map(|d| format!("{:.1} %", 100.0 * d)).collect();
@@ -322,7 +378,7 @@ fn epochs(
                 .is_none_or(|b| v.accuracy > b.accuracy || (v.accuracy == b.accuracy && v.loss < b.loss));
             if let Some(scales) = trainer.scales.as_ref().filter(|_| better) {
                 history.best = Some(Best { epoch: epoch + 1, accuracy: v.accuracy, loss: v.loss });
-                scales.network(&trainer.engine.plan, &trainer.parameters, about).write(&best)?;
+                scales.network(&trainer.engine.plan, &trainer.parameters, about).write(&files.best)?;
             }
         }
         history.records.push(Record {
@@ -334,11 +390,11 @@ fn epochs(
             validation,
             synapses: trainer.parameters.synapses(),
         });
-        history.write(directory, config.log.as_deref())?;
-        write_whole(&last, &checkpoint::to_bytes(trainer, history)?)?;
+        history.write(&files.directory, config.log.as_deref())?;
+        write_whole(last, &checkpoint::to_bytes(trainer, history)?)?;
         if stop.load(Ordering::Relaxed) && trainer.place.epoch < all {
             bar.finish_and_clear();
-            return Err(Interrupted { epoch: epoch + 1, epochs: all, checkpoint: last }.into());
+            return Err(Interrupted { epoch: epoch + 1, epochs: all, checkpoint: last.clone() }.into());
         }
     }
     bar.finish_and_clear();
@@ -350,7 +406,8 @@ fn prepare(
     trainer: &mut Trainer,
     history: &mut History,
     data: &Data,
-    directory: &Path,
+    files: &Files,
+    budget: Option<&Budget>,
     phase: Phase,
     within: usize,
 ) -> Result<()> {
@@ -364,9 +421,7 @@ fn prepare(
         }
     }
     if phase == Phase::Integer && trainer.scales.is_none() {
-        write_whole(&directory.join("float.safetensors"), &checkpoint::to_bytes(trainer, history)?)?;
-        trainer.quantise(None).map_err(anyhow::Error::msg)?;
-        done.push(format!("{} bits", trainer.config.weight_bits));
+        done.push(quantise(trainer, history, files, budget)?);
     }
     if !done.is_empty() {
         history.action = Some(done.join(", "));
@@ -376,18 +431,17 @@ fn prepare(
 }
 
 /// Says what came of it, and tests, once.
-#[allow(clippy::too_many_arguments)]
 fn summary(
     config: &Config,
     trainer: &mut Trainer,
     history: &History,
     data: &Data,
     newest: &Network,
-    best: &Path,
-    float: &Path,
-    directory: &Path,
+    files: &Files,
 ) -> Result<()> {
     history.stages().iter().for_each(|line| println!("{line}"));
+    #[cfg(feature = "plots")]
+    pictures(history, newest, files)?;
     let mut report = serde_json::json!({
         "config": config,
         "stages": history.stages(),
@@ -400,15 +454,15 @@ fn summary(
     if !data.test.is_empty() {
         let labels: Vec<usize> = data.test.iter().map(|s| s.label).collect();
         let mut columns = Vec::new();
-        if float.exists() {
-            let other = checkpoint::read(float)?;
+        if files.float.exists() {
+            let other = checkpoint::read(&files.float)?;
             let mut floating = Trainer::with(other.plan, trainer.engine.simd, config, other.parameters)
                 .map_err(anyhow::Error::msg)?;
             columns.push(("float", floating.predict(&data.test).1));
         }
         columns.push(("last", predictions(newest, &data.test)));
         if history.best.is_some() {
-            columns.push(("best", predictions(&Network::read(best)?, &data.test)));
+            columns.push(("best", predictions(&Network::read(&files.best)?, &data.test)));
         }
         let mut table = String::from("sample,label");
         for (name, classes) in &columns {
@@ -431,9 +485,50 @@ fn summary(
             columns.iter().for_each(|(_, classes)| table.push_str(&format!(",{}", classes[i])));
             table.push('\n');
         }
-        write_whole(&directory.join("test.csv"), table.as_bytes())?;
+        write_whole(&files.directory.join("test.csv"), table.as_bytes())?;
+        #[cfg(feature = "plots")]
+        if let Some((_, classes)) = columns.last() {
+            let mut counts = vec![vec![0u64; data.classes]; data.classes];
+            labels.iter().zip(classes).for_each(|(&l, &c)| counts[l][c] += 1);
+            let names: Vec<String> = (0..data.classes).map(|c| c.to_string()).collect();
+            let picture = crate::plot::confusion(&names, &counts)?;
+            write_whole(&files.directory.join("confusion.svg"), picture.as_bytes())?;
+        }
     }
-    write_whole(&directory.join("report.json"), serde_json::to_string_pretty(&report)?.as_bytes())
+    write_whole(&files.directory.join("report.json"), serde_json::to_string_pretty(&report)?.as_bytes())
+}
+
+/// Curves of the epochs; histograms of the delays and weights of the last network.
+#[cfg(feature = "plots")]
+fn pictures(history: &History, network: &Network, files: &Files) -> Result<()> {
+    use crate::plot::{Line, counted, curves, histograms};
+    let line = |name: &str, value: &dyn Fn(&Record) -> Option<f64>| -> Line {
+        let points = history.records.iter().filter_map(|r| value(r).map(|v| (r.epoch as f64, v)));
+        (name.into(), points.collect())
+    };
+    let densities = (0..network.populations.len().saturating_sub(2))
+        .map(|i| line(&network.populations[i + 1].name, &|r| r.train.densities.get(i).map(|d| 100.0 * d)));
+    let loss = vec![
+        line("training", &|r| Some(r.train.loss)),
+        line("validation", &|r| r.validation.as_ref().map(|v| v.loss)),
+    ];
+    let accuracy = vec![
+        line("training", &|r| Some(100.0 * r.train.accuracy)),
+        line("validation", &|r| r.validation.as_ref().map(|v| 100.0 * v.accuracy)),
+    ];
+    let panels = [
+        ("loss", loss),
+        ("accuracy, %", accuracy),
+        ("density, % of neurons that fire in a step", densities.collect()),
+    ];
+    let write = |name: &str, text: String| write_whole(&files.directory.join(name), text.as_bytes());
+    write("curves.svg", curves("epoch", &panels)?)?;
+    let each = |of: &dyn Fn(&crate::network::Synapse) -> i64| {
+        let panel = |p: &crate::network::Projection| (p.name.clone(), counted(p.synapses.iter().map(of)));
+        network.projections.iter().map(panel).collect::<Vec<_>>()
+    };
+    write("delays.svg", histograms("delay, steps", &each(&|s| s.delay.into()))?)?;
+    write("weights.svg", histograms("weight", &each(&|s| s.weight.into()))?)
 }
 
 /// The golden model's class of each sample.

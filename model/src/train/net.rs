@@ -242,9 +242,8 @@ fn stages(net: &Net) -> Vec<Stage> {
     let mut out = Vec::new();
     while placed.contains(&false) {
         // The first whose sources outside its own loop are all placed; one always is.
-        let next = (1..n).find(|&i| {
-            !placed[i] && (1..n).all(|j| placed[j] || i == j || !reach[j][i] || (reach[i][j] && reach[j][i]))
-        });
+        let next = (1..n)
+            .find(|&i| !placed[i] && (1..n).all(|j| placed[j] || i == j || !reach[j][i] || reach[i][j]));
         let Some(i) = next else { break };
         let populations: Vec<usize> = (1..n).filter(|&j| i == j || (reach[i][j] && reach[j][i])).collect();
         populations.iter().for_each(|&j| placed[j] = true);

@@ -3,6 +3,9 @@
 //! The threshold is 1: weights count in thresholds. On integers the step is the contract's, in f64, which
 //! holds every intermediate value exactly; the membrane is handed on in thresholds.
 
+// Lanes and registers are counted, not walked: unrolled by the compiler.
+#![allow(clippy::needless_range_loop)]
+
 use super::events::Event;
 use super::kernels::{add_rows, dot_cell};
 use super::net::{Plan, Stage};

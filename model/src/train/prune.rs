@@ -139,9 +139,9 @@ pub(super) fn apply(layout: &Layout, weights: &mut Tensor, mask: &mut Vec<bool>,
     };
     squares(mask, &mut before);
     squares(&new, &mut after);
-    for at in 0..layout.len() {
+    for (at, there) in new.iter().enumerate() {
         let Some((_, _, post)) = layout.synapse(at) else { continue };
-        if !new[at] {
+        if !there {
             weights.values[at] = 0.0;
             (weights.moments.first[at], weights.moments.second[at]) = (0.0, 0.0);
         } else if after[post] > 0.0 {

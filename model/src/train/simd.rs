@@ -263,7 +263,8 @@ impl<E: Real> Vector<E> for Plain<E> {
         let mut v = self.0;
         for half in [8, 4, 2, 1] {
             for i in 0..half {
-                v[i] = v[i] + v[i + half];
+                let other = v[i + half];
+                v[i] += other;
             }
         }
         v[0]

@@ -441,7 +441,7 @@ impl Trainer {
             (self.config.density_low, self.config.density, self.config.density_penalty);
         let mut out = vec![Vec::new(); plan.net.sizes.len()];
         self.sums.spikes.resize(plan.readout() - 1, 0);
-        for p in 1..plan.readout() {
+        for (p, out) in out.iter_mut().enumerate().take(plan.readout()).skip(1) {
             let counts = self.engine.counts(state, p);
             let all: u64 = counts.iter().sum();
             self.sums.spikes[p - 1] += all;
@@ -452,8 +452,8 @@ impl Trainer {
                 let below = (low - count as f32 / each).max(0.0);
                 2.0 * penalty * (above - below) / cells
             };
-            out[p] = counts.iter().map(by).collect();
-            out[p].resize(plan.tiles(p) * LANES, 0.0);
+            *out = counts.iter().map(by).collect();
+            out.resize(plan.tiles(p) * LANES, 0.0);
         }
         out
     }
