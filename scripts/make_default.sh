@@ -11,11 +11,12 @@ case "${1:-all}" in
 esac
 # The split stands in model/data/digits.toml.
 if [ "${1:-all}" = all ]; then
+  run=$(mktemp -d); trap 'rm -rf "$run"' EXIT
   cargo run --release -q -p model -- train --name shd \
     --class-names zero,one,two,three,four,five,six,seven,eight,nine,null,eins,zwei,drei,vier,fünf,sechs,sieben,acht,neun \
-    --input model/data/digits.npz --samples 0..720 --test model/data/digits.npz --test-samples 720..880 \
+    --input model/data/digits.npz --samples 0..640 --validation 640..720 --test model/data/digits.npz --test-samples 720..880 \
     --hidden 48,48 --delays 60x4 --epochs 60 --integer-epochs 30 --channel-shift 25 --dropout 0.2 \
-    --seed 1 --output model/data/shd.safetensors
+    --seed 1 --run "$run" --output model/data/shd.safetensors
 fi
 cargo run --release -q -p compiler -- model/data/shd.safetensors --platform loihi \
   --stimulus model/data/digits.npz --stimulus-samples 740..748 --output shd.bin

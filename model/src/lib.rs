@@ -8,6 +8,8 @@ pub mod evaluate;
 pub mod file;
 pub mod golden;
 pub mod network;
+#[cfg(feature = "plots")]
+pub mod plot;
 pub mod validate;
 
 #[cfg(feature = "train")]

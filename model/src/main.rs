@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 /// Networks with synaptic delays: golden model, ear model, trainer.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Exit status: 0 done, 2 wrong use or bad input, 130 interrupted.")]
+#[command(
+    version,
+    after_help = "Exit status: 0 done, 1 a limit is not met, 2 wrong use or bad input, 130 interrupted."
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -21,7 +24,7 @@ enum Command {
     Encode(model::ear::command::EncodeArgs),
     /// Train a network with delays and quantise it
     #[cfg(feature = "train")]
-    Train(model::train::TrainArgs),
+    Train(Box<model::train::TrainArgs>),
 }
 
 fn main() -> ExitCode {
@@ -36,17 +39,29 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
-            ExitCode::from(if interrupted(&error) { 130 } else { 2 })
+            ExitCode::from(status(&error))
         }
     }
 }
 
-fn interrupted(error: &anyhow::Error) -> bool {
+/// 1 where a limit is not met, 130 where the run was interrupted, else 2.
+fn status(error: &anyhow::Error) -> u8 {
+    if error.is::<model::evaluate::Interrupted>() {
+        return 130;
+    }
     #[cfg(feature = "audio")]
     if matches!(error.downcast_ref(), Some(model::ear::Error::Interrupted)) {
-        return true;
+        return 130;
     }
-    error.downcast_ref::<model::evaluate::Interrupted>().is_some()
+    #[cfg(feature = "train")]
+    if error.is::<model::train::Interrupted>() {
+        return 130;
+    }
+    #[cfg(feature = "train")]
+    if error.is::<model::train::budget::Unmet>() {
+        return 1;
+    }
+    2
 }
 
 /// Prints an error with its causes, each said once.

@@ -1,141 +1,23 @@
-//! The trainer: gradients, determinism, learning, and equality of export and golden model.
+//! The trainer: learning, equality of export and golden model, determinism, resumption, limits.
 #![cfg(feature = "train")]
 
 use model::golden;
-use model::train::engine::{Shape, backward, forward, forward_integer};
+use model::network::Network;
+use model::train::checkpoint;
+use model::train::config::{Config, TrainArgs};
+use model::train::data::Sample;
 use model::train::quantise::About;
-use model::train::trainer::{Sample, Settings, Trainer};
+use model::train::report::History;
+use model::train::simd::Simd;
+use model::train::trainer::Trainer;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spikes::Binned;
 
-fn random_input(rng: &mut ChaCha8Rng, steps: u32, channels: u32, share: f32) -> Binned {
-    let cells = (0..steps).flat_map(|t| (0..channels).map(move |c| (t, c)));
-    Binned::from_pairs(cells.filter(|_| rng.random::<f32>() < share).collect(), steps)
-}
+const STEPS: u32 = 40;
 
-fn shape() -> Shape {
-    Shape {
-        steps: 30,
-        sizes: vec![12, 10, 9, 4],
-        delays: vec![vec![1], vec![1, 4, 7], vec![2, 5]],
-        keep: vec![3500, 3300, 3900],
-    }
-}
-
-fn random_weights(rng: &mut ChaCha8Rng, shape: &Shape) -> Vec<Vec<f32>> {
-    (0..shape.projections())
-        .map(|l| (0..shape.weights(l)).map(|_| rng.random_range(-0.3..0.6f32)).collect())
-        .collect()
-}
-
-/// The same derivative, written without sparsity, over dense time and all weights, in f64.
-fn dense_gradient(shape: &Shape, weights: &[Vec<f32>], input: &Binned, by_score: &[f32]) -> Vec<Vec<f64>> {
-    let steps = shape.steps;
-    let trace = forward(shape, weights, input);
-    let fires = |l: usize, t: usize, n: usize| -> f64 {
-        let list = if l == 0 { input.step(t as u32) } else { &trace.spikes[l - 1][t] };
-        f64::from(u8::from(list.contains(&(n as u32))))
-    };
-    let last = shape.projections() - 1;
-    // by_current[l][t][n]: derivative by the current into population l + 1.
-    let mut by_current: Vec<Vec<Vec<f64>>> =
-        (0..=last).map(|l| vec![vec![0.0; shape.sizes[l + 1]]; steps + 1]).collect();
-    for l in (0..=last).rev() {
-        let beta = f64::from(shape.beta(l));
-        for t in (0..steps).rev() {
-            for n in 0..shape.sizes[l + 1] {
-                let later = by_current[l][t + 1][n];
-                by_current[l][t][n] = if l == last {
-                    f64::from(by_score[n]) + beta * later
-                } else {
-                    let v = f64::from(trace.membranes[l][t * shape.sizes[l + 1] + n]);
-                    let surrogate = ((1.0 - (v - 1.0).abs() / 0.5) / 0.5).max(0.0);
-                    let mut by_spike = 0.0;
-                    for (d, &delay) in shape.delays[l + 1].iter().enumerate() {
-                        if t + delay < steps {
-                            let width = shape.sizes[l + 2];
-                            for post in 0..width {
-                                let w = weights[l + 1][(n * shape.delays[l + 1].len() + d) * width + post];
-                                by_spike += f64::from(w) * by_current[l + 1][t + delay][post];
-                            }
-                        }
-                    }
-                    surrogate * by_spike + beta * later * (1.0 - fires(l + 1, t, n))
-                };
-            }
-        }
-    }
-    (0..=last)
-        .map(|l| {
-            let (delays, width) = (&shape.delays[l], shape.sizes[l + 1]);
-            (0..shape.weights(l))
-                .map(|i| {
-                    let (pre, delay, post) =
-                        (i / width / delays.len(), delays[i / width % delays.len()], i % width);
-                    (0..steps - delay.min(steps))
-                        .map(|t| fires(l, t, pre) * by_current[l][t + delay][post])
-                        .sum()
-                })
-                .collect()
-        })
-        .collect()
-}
-
-#[test]
-fn sparse_gradients_equal_dense_ones() {
-    let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let shape = shape();
-    let weights = random_weights(&mut rng, &shape);
-    let input = random_input(&mut rng, 30, 12, 0.2);
-    let by_score = [0.3, -0.7, 0.5, -0.1];
-    let trace = forward(&shape, &weights, &input);
-    assert!(trace.spikes.iter().all(|l| l.iter().map(Vec::len).sum::<usize>() > 10), "every layer must fire");
-    let mut found: Vec<Vec<f32>> = weights.iter().map(|w| vec![0.0; w.len()]).collect();
-    backward(&shape, &weights, &input, &trace, &by_score, &[0.0, 0.0], &mut found);
-    let expected = dense_gradient(&shape, &weights, &input, &by_score);
-    for (l, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        let top = expected.iter().fold(0f64, |m, g| m.max(g.abs()));
-        assert!(top > 0.0, "projection {l} has a gradient");
-        for (f, e) in found.iter().zip(expected) {
-            assert!((f64::from(*f) - e).abs() <= 1e-5 * top, "projection {l}: {f} against {e}");
-        }
-    }
-}
-
-#[test]
-fn readout_gradients_equal_finite_differences() {
-    let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let shape = shape();
-    let mut weights = random_weights(&mut rng, &shape);
-    let input = random_input(&mut rng, 30, 12, 0.2);
-    let by_score = [1.0, 0.0, -1.0, 0.5];
-    let trace = forward(&shape, &weights, &input);
-    let mut found: Vec<Vec<f32>> = weights.iter().map(|w| vec![0.0; w.len()]).collect();
-    backward(&shape, &weights, &input, &trace, &by_score, &[0.0, 0.0], &mut found);
-    let value = |weights: &[Vec<f32>]| -> f64 {
-        let scores = forward(&shape, weights, &input).scores;
-        scores.iter().zip(by_score).map(|(s, g)| f64::from(*s) * f64::from(g)).sum()
-    };
-    for i in (0..shape.weights(2)).step_by(5) {
-        let held = weights[2][i];
-        weights[2][i] = held + 0.5;
-        let up = value(&weights);
-        weights[2][i] = held - 0.5;
-        let down = value(&weights);
-        weights[2][i] = held;
-        // Linear in the readout's weights, so that a wide difference is exact.
-        assert!(
-            (up - down - f64::from(found[2][i])).abs() < 1e-3,
-            "weight {i}: {} against {}",
-            up - down,
-            found[2][i]
-        );
-    }
-}
-
-/// Two channels that spike once each; the class is which comes first. Sums over time are the same.
-fn order_task(steps: u32) -> Vec<Sample> {
+/// Two groups of channels that spike once each; the class is which comes first. Sums over time are the same.
+fn order_task() -> Vec<Sample> {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     (0..64)
         .map(|i| {
@@ -143,106 +25,213 @@ fn order_task(steps: u32) -> Vec<Sample> {
             let start = rng.random_range(0..10u32);
             let (a, b) = if label == 0 { (0, 12) } else { (12, 0) };
             let pairs = (0..4).flat_map(|c| [(start + a, c), (start + b, 4 + c)]).collect();
-            Sample { input: Binned::from_pairs(pairs, steps), label: label as usize }
+            Sample { input: Binned::from_pairs(pairs, STEPS), label: label as usize }
         })
         .collect()
 }
 
-fn settings() -> Settings {
-    Settings {
-        batch: 16,
-        learning_rate: 0.01,
-        dropout: 0.0,
-        channel_shift: 0,
-        density: 0.15,
-        rate_penalty: 5.0,
-        seed: 9,
+/// Settings as they stand in a file.
+fn config(text: &str) -> Config {
+    let common = "units = 8\nsteps = 40\nhidden = [12, 12]\nbatch = 16\nlearning-rate = 0.02\ndropout = 0.0
+channel-shift = 0\ndensity = 0.15\ndensity-penalty = 5.0\nseed = 9\n";
+    // What the test itself says comes last and wins.
+    let keys: Vec<&str> = text.lines().filter_map(|l| l.split_once('=')).map(|(k, _)| k.trim()).collect();
+    let kept = common.lines().filter(|l| !keys.iter().any(|k| l.starts_with(k)));
+    let all: String = kept.chain(text.lines()).map(|l| format!("{l}\n")).collect();
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("c.toml");
+    std::fs::write(&path, all).expect("written");
+    TrainArgs { config: Some(path), ..TrainArgs::default() }.resolve().expect("valid settings")
+}
+
+fn trainer(config: &Config, samples: &[Sample]) -> Trainer {
+    let plan = model::train::plan(config, 2).expect("valid network");
+    Trainer::new(plan, Simd::best(), config, samples).expect("valid settings")
+}
+
+fn train(trainer: &mut Trainer, samples: &[Sample]) {
+    while trainer.place.epoch < trainer.epochs() {
+        next(trainer, samples);
     }
 }
 
-fn trained(delays: Vec<usize>, epochs: usize) -> Trainer {
-    let samples = order_task(40);
-    let shape = Shape {
-        steps: 40,
-        sizes: vec![8, 12, 12, 2],
-        delays: vec![vec![1], delays.clone(), delays],
-        // Membranes forget at once: only delays can bring the two together.
-        keep: vec![200, 200, 2000],
-    };
-    let mut trainer = Trainer::new(shape, settings(), &samples);
-    for epoch in 0..epochs {
-        if epoch == epochs * 2 / 3 {
-            trainer.quantise();
-        }
-        let (from, to) = (epoch as f32 / epochs as f32, (epoch + 1) as f32 / epochs as f32);
-        trainer.epoch(&samples, from, to, |_| true);
+/// One epoch with what comes before it.
+fn next(trainer: &mut Trainer, samples: &[Sample]) {
+    use model::train::trainer::Phase;
+    let (phase, within, _) = trainer.phase(trainer.place.epoch);
+    let due: Vec<_> = trainer.actions.iter().filter(|a| phase == Phase::Pruned && a.0 == within).collect();
+    let due: Vec<_> = due.into_iter().map(|a| a.1).collect();
+    due.into_iter().for_each(|a| trainer.act(a));
+    if phase == Phase::Integer && trainer.scales.is_none() {
+        trainer.quantise(None).expect("integers");
     }
-    trainer
+    trainer.epoch(samples, |_, _| true);
 }
+
+const WITH: &str = "delays = '16x3'\ntau = 0.5\ntau-rate = 0.0\nepochs = 60\ninteger-epochs = 30";
 
 #[test]
 fn delays_learn_an_order_that_is_lost_without_them() {
-    let samples = order_task(40);
-    let with = trained((1..=16).step_by(3).collect(), 90).evaluate(&samples);
-    let without = trained(vec![1], 90).evaluate(&samples);
-    assert!(with.accuracy >= 0.99, "with delays {}", with.accuracy);
-    assert!(without.accuracy < 0.9, "without delays {}", without.accuracy);
+    let samples = order_task();
+    // Membranes forget at once: only delays can bring the two together.
+    let mut with = trainer(&config(WITH), &samples);
+    train(&mut with, &samples);
+    let mut without = trainer(&config(&WITH.replace("16x3", "1")), &samples);
+    train(&mut without, &samples);
+    let (with, without) = (with.evaluate(&samples).accuracy, without.evaluate(&samples).accuracy);
+    assert!(with >= 0.99, "with delays {with}");
+    assert!(without < 0.9, "without delays {without}");
+}
+
+#[test]
+fn learned_positions_learn_the_order_too() {
+    let samples = order_task();
+    let text =
+        "learn = 'positions'\ndelays = '16x1'\ntau = 0.5\ntau-rate = 0.0\nepochs = 80\ninteger-epochs = 30";
+    let mut trainer = trainer(&config(text), &samples);
+    train(&mut trainer, &samples);
+    // One synapse a pair.
+    assert_eq!(trainer.parameters.synapses(), 8 * 12 + 12 * 12 + 12 * 2);
+    let accuracy = trainer.evaluate(&samples).accuracy;
+    assert!(accuracy >= 0.95, "{accuracy}");
+}
+
+fn about() -> About {
+    About { name: "test".into(), step_ms: 1.0, group: 1, classes: Vec::new() }
+}
+
+fn exported(trainer: &Trainer) -> Network {
+    let scales = trainer.scales.as_ref().expect("integer phase");
+    scales.network(&trainer.engine.plan, &trainer.parameters, &about())
 }
 
 #[test]
 fn the_exported_network_gives_exactly_the_trainers_own_spikes_and_scores() {
-    let trainer = trained((1..=16).step_by(3).collect(), 12);
-    let about = About { name: "test".into(), step_ms: 1.0, group: 1, classes: Vec::new() };
-    let quantised = trainer.quantised();
-    let network = quantised.network(&trainer.shape, &about);
-    network.validate().expect("valid");
-    let mut spikes = 0;
-    for sample in order_task(40).iter().take(16) {
-        let own =
-            forward_integer(&trainer.shape, &quantised.shifted(), &quantised.thresholds(), 24, &sample.input);
-        let golden = golden::run(&network, &sample.input);
-        assert_eq!(golden.scores, own.integer_scores);
-        let mut fired = Vec::new();
-        for (l, steps) in own.spikes.iter().enumerate() {
-            for (t, neurons) in steps.iter().enumerate() {
-                fired.extend(neurons.iter().map(|&n| (t as u32, l as u32 + 1, n)));
+    let samples = order_task();
+    for text in [
+        "delays = '16x3'\nepochs = 8\ninteger-epochs = 4",
+        "delays = '16x3'\nepochs = 8\ninteger-epochs = 4\nweight-bits = 3\nrecurrent = '5x2'\nreset = 'subtract'",
+        "delays = '30x4'\nepochs = 8\nprune-epochs = 4\nkeep = 2\ninteger-epochs = 2\nmembrane-bits = 12
+projection = ['hidden2:hidden1=9x4', 'input:output=3']\nhidden-dropout = 0.2",
+        // So narrow that membranes saturate.
+        "delays = '16x3'\nepochs = 8\ninteger-epochs = 2\nmembrane-bits = 7\nweight-bits = 6",
+    ] {
+        let mut trainer = trainer(&config(text), &samples);
+        train(&mut trainer, &samples);
+        let network = exported(&trainer);
+        network.validate().expect("valid");
+        let inputs: Vec<Binned> = samples.iter().take(24).map(|s| s.input.clone()).collect();
+        let own = trainer.trace(&inputs);
+        let mut spikes = 0;
+        for (i, input) in inputs.iter().enumerate() {
+            let golden = golden::run(&network, input);
+            assert_eq!(golden.scores, trainer.engine.exact_scores(&own, i), "{text}: sample {i}");
+            let mut fired = Vec::new();
+            for p in 1..=2 {
+                trainer.engine.spikes(&own, p, i, |step, neuron| {
+                    fired.push((step as u32, p as u32, neuron as u32));
+                });
             }
+            fired.sort_unstable();
+            let expected: Vec<_> = golden.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+            assert_eq!(fired, expected, "{text}: sample {i}");
+            spikes += fired.len();
         }
-        fired.sort_unstable();
-        let expected: Vec<_> = golden.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
-        assert_eq!(fired, expected);
-        spikes += fired.len();
+        assert!(spikes > 50, "{text}: {spikes} spikes are no test");
     }
-    assert!(spikes > 50, "{spikes} spikes are no test");
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
-    let run = |threads| {
+fn sums_that_floats_cannot_hold_are_refused() {
+    let text = "hidden = [2400]\ndelays = '63x1'\ninput-delays = '63x1'\nepochs = 1\nprojection = ['hidden1:output=63x1']";
+    let plan = model::train::plan(&config(text), 2).expect("valid network");
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let parameters = model::train::parameters::Parameters::new(&plan, 5.0, None, &mut rng);
+    let mut trainer = Trainer::with(plan, Simd::best(), &config(text), parameters).expect("valid settings");
+    let refusal = trainer.quantise(None).expect_err("2400 x 63 x 127 is above 2^24");
+    assert!(refusal.contains("not exact"), "{refusal}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    let samples = order_task();
+    let text = "delays = '9x4'\nepochs = 2\nprune-epochs = 2\nkeep = 1\ninteger-epochs = 2\njitter = 0.5\nblend = 0.3
+dropout = 0.1\nhidden-dropout = 0.1\nhidden = [20, 20]";
+    let run = |threads, simd| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        pool.install(|| trained(vec![1, 5, 9], 6).weights)
+        pool.install(|| {
+            let mut trainer = trainer(&config(text), &samples);
+            trainer.engine.simd = simd;
+            train(&mut trainer, &samples);
+            checkpoint::to_bytes(&trainer, &History::default()).expect("bytes")
+        })
     };
-    let one = run(1);
-    assert_eq!(run(3), one);
-    assert_eq!(run(2), one);
+    let one = run(1, Simd::best());
+    assert!(run(3, Simd::best()) == one);
+    for simd in Simd::available() {
+        assert!(run(2, simd) == one, "{simd}");
+    }
 }
 
 #[test]
-fn pruning_keeps_the_strongest_delays_of_each_pair() {
-    let samples = order_task(40);
-    let mut trainer = trained((1..=16).step_by(3).collect(), 2);
-    let before = trainer.weights.clone();
-    trainer.prune(2);
-    let (n, delays) = (trainer.shape.sizes[2], trainer.shape.delays[1].len());
-    let pair = |w: &[f32], pre: usize, post: usize| -> Vec<f32> {
-        (0..delays).map(|d| w[(pre * delays + d) * n + post]).collect()
-    };
-    let kept = pair(&trainer.weights[1], 0, 0);
-    let mut sizes: Vec<f32> = pair(&before[1], 0, 0).iter().map(|w| w.abs()).collect();
-    sizes.sort_by(f32::total_cmp);
-    assert_eq!(kept.iter().filter(|w| **w != 0.0).count(), 2);
-    assert!(kept.iter().filter(|w| **w != 0.0).all(|w| w.abs() >= sizes[delays - 2]));
-    // Training does not bring them back.
-    trainer.epoch(&samples, 0.0, 0.1, |_| true);
-    assert_eq!(pair(&trainer.weights[1], 0, 0).iter().filter(|w| **w != 0.0).count(), 2);
+fn a_run_goes_on_from_its_checkpoint_to_the_same_bytes() {
+    let samples = order_task();
+    for learn in ["grid", "positions"] {
+        let keep = if learn == "grid" { "keep = 2\nregrow = true\nprune-epochs = 6" } else { "" };
+        let text = format!(
+            "learn = '{learn}'\ndelays = '13x4'\nepochs = 2\n{keep}\ninteger-epochs = 2\njitter = 0.5"
+        );
+        let config = config(&text);
+        let mut whole = trainer(&config, &samples);
+        train(&mut whole, &samples);
+        let whole = checkpoint::to_bytes(&whole, &History::default()).expect("bytes");
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("c.safetensors");
+        // Killed after every second batch, four batches an epoch.
+        let mut trainer = trainer(&config, &samples);
+        loop {
+            let (phase, within, _) = trainer.phase(trainer.place.epoch);
+            if trainer.place.batch == 0 {
+                use model::train::trainer::Phase;
+                let due: Vec<_> = trainer
+                    .actions
+                    .iter()
+                    .filter(|a| phase == Phase::Pruned && a.0 == within)
+                    .map(|a| a.1)
+                    .collect();
+                due.into_iter().for_each(|a| trainer.act(a));
+                if phase == Phase::Integer && trainer.scales.is_none() {
+                    trainer.quantise(None).expect("integers");
+                }
+            }
+            let mut left = 2;
+            trainer.epoch(&samples, |_, _| {
+                left -= 1;
+                left > 0
+            });
+            std::fs::write(&path, checkpoint::to_bytes(&trainer, &History::default()).expect("bytes"))
+                .expect("written");
+            if trainer.place.epoch == trainer.epochs() {
+                break;
+            }
+            let read = checkpoint::read(&path).expect("whole");
+            trainer = read.resume(&config, Simd::best()).expect("the same settings").0;
+        }
+        assert!(std::fs::read(&path).expect("read") == whole, "{learn}");
+    }
+}
+
+#[test]
+fn other_settings_are_refused_when_a_run_goes_on() {
+    let samples = order_task();
+    let first = config("epochs = 2");
+    let bytes = checkpoint::to_bytes(&trainer(&first, &samples), &History::default()).expect("bytes");
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("c.safetensors");
+    std::fs::write(&path, &bytes).expect("written");
+    let read = checkpoint::read(&path).expect("whole");
+    let refusal = read.resume(&config("epochs = 3"), Simd::best()).expect_err("refused").to_string();
+    assert!(refusal.contains("`epochs` was 2"), "{refusal}");
+    std::fs::write(&path, &bytes[..bytes.len() - 3]).expect("written");
+    assert!(checkpoint::read(&path).is_err(), "cut off");
 }

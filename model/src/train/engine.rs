@@ -1,262 +1,543 @@
-//! Forward and backward pass of a chain of populations, one sample at a time.
+//! Forward and backward pass of a batch, over all threads.
 //!
-//! Everything follows the spikes: a spike adds a contiguous row of weights for each delay, and its
-//! gradient is looked for only where the surrogate is not zero. Threshold 1 stands for the integer
-//! threshold, so floating-point and integer passes share one backward pass.
+//! The work is cut by block of samples and tile of neurons (forward, derivatives of membranes) and by
+//! tile and source neuron (derivatives of weights). Every number is summed by one thread in one order, so
+//! that results do not depend on how many threads there are.
+//!
+//! Long because forward and backward pass of a step mirror each other.
 
+use super::events::{Event, Events};
+use super::kernels::{Gather, Outer, Scatter};
+use super::net::Plan;
+use super::neurons::{
+    Fire, FireBack, Integers, Integrate, IntegrateBack, Loop, LoopBack, Neurons, active, soft,
+};
+use super::simd::{LANES, Real, Simd};
+use rayon::prelude::*;
 use spikes::Binned;
 
-/// Half-width of the triangular surrogate derivative, in thresholds.
-const SURROGATE: f32 = 0.5;
+/// Weights and decays as the passes see them.
+#[derive(Debug, Clone)]
+pub struct Effective<E> {
+    /// Weights of each projection, laid out; in thresholds, or in units of [`Exact::scale`].
+    pub weights: Vec<Vec<E>>,
+    /// Weights of the backward pass where they differ: in thresholds.
+    pub back: Option<Vec<Vec<E>>>,
+    /// What a step keeps of each membrane, `[population][neuron]`, padded to whole tiles; empty for the input.
+    pub keep: Vec<Vec<E>>,
+    /// The forward pass runs on integers.
+    pub exact: Option<Exact>,
+}
 
-/// Shape of a chain: input, hidden LIF populations, integrator.
+/// Parameters of the contract's step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shape {
-    /// Steps of a sample.
-    pub steps: usize,
-    /// Sizes of all populations, input first.
-    pub sizes: Vec<usize>,
-    /// Candidate delays of each projection, ascending; projection l joins populations l and l + 1.
-    pub delays: Vec<Vec<usize>>,
-    /// `4096 - decay` of each population but the input.
-    pub keep: Vec<u16>,
+pub struct Exact {
+    /// 4096 - decay, `[population][neuron]`, padded.
+    pub keep: Vec<Vec<f64>>,
+    /// 1 / threshold, `[population][neuron]`, padded.
+    pub unit: Vec<Vec<f64>>,
+    /// 2 to the least weight shift into each population.
+    pub scale: Vec<f64>,
+    /// Membrane width in bits.
+    pub membrane_bits: u8,
 }
 
-impl Shape {
-    /// Number of projections.
-    #[must_use]
-    pub fn projections(&self) -> usize {
-        self.delays.len()
-    }
-
-    /// Number of weights of a projection, laid out `[pre][delay][post]`.
-    #[must_use]
-    pub fn weights(&self, l: usize) -> usize {
-        self.sizes[l] * self.delays[l].len() * self.sizes[l + 1]
-    }
-
-    /// Leak factor of population l + 1.
-    #[must_use]
-    pub fn beta(&self, l: usize) -> f32 {
-        f32::from(self.keep[l]) / 4096.0
-    }
+/// Derivatives of a loss.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gradients<E> {
+    /// By the weights, laid out as these.
+    pub weights: Vec<Vec<E>>,
+    /// By `keep`.
+    pub keep: Vec<Vec<E>>,
 }
 
-/// What the forward pass leaves for the backward pass.
+/// The input of a batch, block by block.
 #[derive(Debug, Clone, Default)]
-pub struct Trace {
-    /// Membranes before the reset, in thresholds, of each hidden population: `[steps][size]`.
-    pub membranes: Vec<Vec<f32>>,
-    /// Spikes of each hidden population: neurons of step t.
-    pub spikes: Vec<Vec<Vec<u32>>>,
-    /// Scores of the readout, in thresholds of its scale.
-    pub scores: Vec<f32>,
-    /// Scores as integers; empty after a floating-point pass.
-    pub integer_scores: Vec<i64>,
+pub struct Batch<E> {
+    /// Spikes of the input.
+    pub inputs: Vec<Events<E>>,
+    /// Samples.
+    pub samples: usize,
+    /// Hidden neurons that are not dropped: `[population][block][tile][sample]`; empty where all live.
+    pub alive: Vec<Vec<u16>>,
 }
 
-/// Neurons that fire in a step: of the input, or of a hidden population.
-fn fired<'a>(input: &'a Binned, spikes: &'a [Vec<Vec<u32>>], l: usize, t: usize) -> &'a [u32] {
-    if l == 0 { input.step(t as u32) } else { &spikes[l - 1][t] }
+/// What the passes write; kept from batch to batch.
+#[derive(Debug, Clone, Default)]
+pub struct State<E> {
+    /// Membranes before the reset, `[population][block][tile][row][16]`.
+    pub membranes: Vec<Vec<E>>,
+    /// Spikes, `[population][block][tile][row]`, one bit a neuron.
+    pub masks: Vec<Vec<u16>>,
+    /// Spikes of hidden populations by neuron, `[population][block]`.
+    events: Vec<Vec<Events<E>>>,
+    /// Derivatives by currents, laid out as the membranes.
+    delta: Vec<Vec<E>>,
+    /// Scores in thresholds, `[block][tile][sample][16]`.
+    scores: Vec<E>,
+    exact: Vec<i64>,
 }
 
-/// Adds the rows of every spike of population l to the steps in which they arrive.
-fn scatter<'a, T: Copy + std::ops::AddAssign>(
-    shape: &Shape,
-    l: usize,
-    weights: &[T],
-    currents: &mut [T],
-    of: impl Fn(usize) -> &'a [u32],
-) {
-    let (n, delays) = (shape.sizes[l + 1], &shape.delays[l]);
-    for t in 0..shape.steps {
-        for &pre in of(t) {
-            for (d, &delay) in delays.iter().enumerate() {
-                let at = t + delay;
-                if at >= shape.steps {
-                    break;
-                }
-                let row = &weights[(pre as usize * delays.len() + d) * n..][..n];
-                for (current, &weight) in currents[at * n..][..n].iter_mut().zip(row) {
-                    *current += weight;
-                }
-            }
+/// Runs batches of a network.
+#[derive(Debug, Clone)]
+pub struct Engine<E> {
+    /// The network.
+    pub plan: Plan,
+    /// The instruction set.
+    pub simd: Simd,
+    /// Half-width of the surrogate, in thresholds.
+    pub width: E,
+    /// Smoothed spikes, for finite differences.
+    pub smooth: bool,
+}
+
+/// Bytes of weight derivatives that one piece of work should keep in the second-level cache.
+const OUTER_BYTES: usize = 192 * 1024;
+
+impl<E: Real> Engine<E> {
+    /// The parameters of a tile of neurons.
+    fn neurons<'a>(&self, with: &'a Effective<E>, population: usize, tile: usize) -> Neurons<'a, E> {
+        let lanes = tile * LANES..(tile + 1) * LANES;
+        Neurons {
+            keep: &with.keep[population][lanes.clone()],
+            reset: self.plan.net.reset,
+            width: self.width,
+            smooth: self.smooth,
+            integer: with.exact.as_ref().map(|e| Integers {
+                keep: &e.keep[population][lanes.clone()],
+                unit: &e.unit[population][lanes],
+                scale: e.scale[population],
+                high: (1i64 << (e.membrane_bits - 1)) as f64 - 1.0,
+            }),
         }
     }
-}
 
-/// Floating-point forward pass; `weights[l]` are in thresholds.
-#[must_use]
-pub fn forward(shape: &Shape, weights: &[Vec<f32>], input: &Binned) -> Trace {
-    let mut trace = Trace::default();
-    for (l, weights) in weights.iter().enumerate() {
-        let n = shape.sizes[l + 1];
-        let beta = shape.beta(l);
-        let mut v = vec![0f32; shape.steps * n];
-        scatter(shape, l, weights, &mut v, |t| fired(input, &trace.spikes, l, t));
-        let mut held = vec![0f32; n];
-        if l + 1 == shape.projections() {
-            let mut scores = vec![0f32; n];
-            for step in v.chunks_exact(n) {
-                for ((u, current), score) in held.iter_mut().zip(step).zip(&mut scores) {
-                    *u = beta * *u + current;
-                    *score += *u;
-                }
-            }
-            trace.scores = scores;
-        } else {
-            let mut spikes = vec![Vec::new(); shape.steps];
-            for (t, step) in v.chunks_exact_mut(n).enumerate() {
-                for (i, (v, held)) in step.iter_mut().zip(&mut held).enumerate() {
-                    *v += beta * *held;
-                    *held = if *v >= 1.0 {
-                        spikes[t].push(i as u32);
-                        0.0
-                    } else {
-                        *v
-                    };
-                }
-            }
-            trace.spikes.push(spikes);
-            trace.membranes.push(v);
-        }
+    /// Sorts samples into a batch.
+    #[must_use]
+    pub fn batch(&self, samples: &[Binned]) -> Batch<E> {
+        let inputs = samples.par_chunks(self.plan.block).map(|c| Events::of_inputs(&self.plan, c)).collect();
+        Batch { inputs, samples: samples.len(), alive: Vec::new() }
     }
-    trace
-}
 
-/// Integer forward pass, the contract's step: `weights[l]` are shifted integers, `thresholds[l]`
-/// belong to population l + 1 (the readout's is only its scale).
-#[must_use]
-pub fn forward_integer(
-    shape: &Shape,
-    weights: &[Vec<i32>],
-    thresholds: &[i32],
-    membrane_bits: u8,
-    input: &Binned,
-) -> Trace {
-    let mut trace = Trace::default();
-    let limit = 1i64 << (membrane_bits - 1);
-    for (l, weights) in weights.iter().enumerate() {
-        let n = shape.sizes[l + 1];
-        let keep = i64::from(shape.keep[l]);
-        let threshold = i64::from(thresholds[l]);
-        let unit = 1.0 / thresholds[l] as f32;
-        let mut currents = vec![0i32; shape.steps * n];
-        scatter(shape, l, weights, &mut currents, |t| fired(input, &trace.spikes, l, t));
-        let mut held = vec![0i64; n];
-        let readout = l + 1 == shape.projections();
-        let mut scores = vec![0i64; n];
-        let mut spikes = vec![Vec::new(); shape.steps];
-        let mut membranes = vec![0f32; if readout { 0 } else { shape.steps * n }];
-        for (t, step) in currents.chunks_exact(n).enumerate() {
-            for (i, current) in step.iter().enumerate() {
-                let v = (held[i] * keep / 4096 + i64::from(*current)).clamp(-limit, limit - 1);
-                held[i] = v;
-                if readout {
-                    scores[i] += v;
+    /// Samples of a block of the batch.
+    fn samples(&self, batch: &Batch<E>, block: usize) -> usize {
+        (batch.samples - block * self.plan.block).min(self.plan.block)
+    }
+
+    fn alive<'a>(&self, batch: &'a Batch<E>, population: usize, block: usize) -> &'a [u16] {
+        let tiles = self.plan.tiles(population) * self.plan.block;
+        batch.alive.get(population).filter(|a| !a.is_empty()).map_or(&[], |a| &a[block * tiles..][..tiles])
+    }
+
+    /// Numbers of a block of a population.
+    fn block_len(&self, population: usize) -> usize {
+        self.plan.tiles(population) * self.plan.block_rows() * LANES
+    }
+
+    fn resize(&self, state: &mut State<E>, blocks: usize) {
+        let n = self.plan.net.sizes.len();
+        let block_rows = self.plan.block_rows();
+        state.membranes.resize_with(n, Vec::new);
+        state.masks.resize_with(n, Vec::new);
+        state.events.resize_with(n, Vec::new);
+        state.delta.resize_with(n, Vec::new);
+        for p in 1..n {
+            state.membranes[p].resize(blocks * self.block_len(p), E::default());
+            state.masks[p].resize(blocks * self.plan.tiles(p) * block_rows, 0);
+            state.events[p].resize_with(blocks, Events::default);
+        }
+        let scores = blocks * self.plan.tiles(n - 1) * self.plan.block * LANES;
+        state.scores.resize(scores, E::default());
+        state.exact.resize(scores, 0);
+    }
+
+    /// Runs a batch; membranes, spikes and scores are left in `state`.
+    pub fn forward(&self, with: &Effective<E>, batch: &Batch<E>, state: &mut State<E>) {
+        let plan = &self.plan;
+        let tile_len = plan.block_rows() * LANES;
+        self.resize(state, batch.inputs.len());
+        for stage in &plan.stages {
+            for &p in &stage.populations {
+                let outside: Vec<usize> = (0..plan.net.projections.len())
+                    .filter(|i| plan.net.projections[*i].target == p && !stage.inner.contains(i))
+                    .collect();
+                let State { membranes, masks, events, scores, exact, .. } = &mut *state;
+                let tiles = plan.tiles(p);
+                let readout = p == plan.readout();
+                let looped = !stage.inner.is_empty();
+                let score_len = if readout { plan.block * LANES } else { 1 };
+                // What only the readout writes has one place a tile; the others get a row of nothing.
+                let mut none = (Vec::new(), Vec::new());
+                let (scores, exact) = if readout {
+                    (scores, exact)
                 } else {
-                    membranes[t * n + i] = v as f32 * unit;
-                    if v >= threshold {
-                        spikes[t].push(i as u32);
-                        held[i] = 0;
-                    }
-                }
-            }
-        }
-        if readout {
-            trace.scores = scores.iter().map(|&s| s as f32 * unit).collect();
-            trace.integer_scores = scores;
-        } else {
-            trace.spikes.push(spikes);
-            trace.membranes.push(membranes);
-        }
-    }
-    trace
-}
-
-/// Adds the gradient of one sample to `gradients`.
-///
-/// `score_gradient` is the derivative of the loss by each score; `rate_gradient[l]` is added to the
-/// derivative by every spike of hidden population l. The reset is detached.
-pub fn backward(
-    shape: &Shape,
-    weights: &[Vec<f32>],
-    input: &Binned,
-    trace: &Trace,
-    score_gradient: &[f32],
-    rate_gradient: &[f32],
-    gradients: &mut [Vec<f32>],
-) {
-    let last = shape.projections() - 1;
-    // Derivative by the current of each step, from the readout down.
-    let mut delta = vec![0f32; shape.steps * shape.sizes[last + 1]];
-    let (n, beta) = (shape.sizes[last + 1], shape.beta(last));
-    let mut carried = vec![0f32; n];
-    for step in delta.chunks_exact_mut(n).rev() {
-        for ((d, carried), g) in step.iter_mut().zip(&mut carried).zip(score_gradient) {
-            *carried = g + beta * *carried;
-            *d = *carried;
-        }
-    }
-    for l in (0..=last).rev() {
-        let n = shape.sizes[l + 1];
-        let delays = &shape.delays[l];
-        for t in 0..shape.steps {
-            for &pre in fired(input, &trace.spikes, l, t) {
-                for (d, &delay) in delays.iter().enumerate() {
-                    let at = t + delay;
-                    if at >= shape.steps {
-                        break;
-                    }
-                    let row = &mut gradients[l][(pre as usize * delays.len() + d) * n..][..n];
-                    for (g, d) in row.iter_mut().zip(&delta[at * n..][..n]) {
-                        *g += d;
-                    }
-                }
-            }
-        }
-        if l == 0 {
-            break;
-        }
-        let (m, beta) = (shape.sizes[l], shape.beta(l - 1));
-        let membranes = &trace.membranes[l - 1];
-        let mut below = vec![0f32; shape.steps * m];
-        let mut carried = vec![0f32; m];
-        for t in (0..shape.steps).rev() {
-            for i in 0..m {
-                let v = membranes[t * m + i];
-                // What the membrane hands to the next step, unless it was reset.
-                let mut g = if v >= 1.0 { 0.0 } else { beta * carried[i] };
-                let slope = (1.0 - (v - 1.0).abs() / SURROGATE) / SURROGATE;
-                if slope > 0.0 {
-                    let mut by_spike = rate_gradient[l - 1];
-                    for (d, &delay) in delays.iter().enumerate() {
-                        let at = t + delay;
-                        if at >= shape.steps {
-                            break;
+                    none.0.resize(batch.inputs.len() * tiles, E::default());
+                    none.1.resize(batch.inputs.len() * tiles, 0);
+                    (&mut none.0, &mut none.1)
+                };
+                membranes[p]
+                    .par_chunks_mut(tile_len)
+                    .zip(masks[p].par_chunks_mut(plan.block_rows()))
+                    .zip(scores.par_chunks_mut(score_len).zip(exact.par_chunks_mut(score_len)))
+                    .enumerate()
+                    .for_each(|(i, ((rows, masks), (scores, exact)))| {
+                        let (block, tile) = (i / tiles, i % tiles);
+                        rows.fill(E::default());
+                        for &j in &outside {
+                            let (layout, source) = (&plan.layouts[j], plan.net.projections[j].source);
+                            let events =
+                                if source == 0 { &batch.inputs[block] } else { &events[source][block] };
+                            let weights = &with.weights[j][tile * layout.tile_len()..][..layout.tile_len()];
+                            E::run(self.simd, Scatter { layout, weights, events, currents: rows });
                         }
-                        let row = &weights[l][(i * delays.len() + d) * n..][..n];
-                        by_spike += dot(row, &delta[at * n..][..n]);
-                    }
-                    g += slope * by_spike;
-                }
-                carried[i] = g;
-                below[t * m + i] = g;
+                        let samples = self.samples(batch, block);
+                        let neurons = self.neurons(with, p, tile);
+                        if readout {
+                            E::run(self.simd, Integrate { plan, neurons, samples, rows, scores, exact });
+                        } else if !looped {
+                            E::run(self.simd, Fire { plan, neurons, samples, rows, masks });
+                        }
+                    });
+            }
+            if !stage.inner.is_empty() {
+                self.forward_loop(stage, with, batch, state);
+            }
+            for &p in stage.populations.iter().filter(|p| **p != plan.readout()) {
+                self.sort(p, batch, state);
             }
         }
-        delta = below;
+    }
+
+    fn forward_loop(
+        &self,
+        stage: &super::net::Stage,
+        with: &Effective<E>,
+        batch: &Batch<E>,
+        state: &mut State<E>,
+    ) {
+        let plan = &self.plan;
+        let neurons: Vec<Vec<Neurons<'_, E>>> = stage
+            .populations
+            .iter()
+            .map(|&p| (0..plan.tiles(p)).map(|t| self.neurons(with, p, t)).collect())
+            .collect();
+        let mut rows = blocks(&mut state.membranes, stage, |p| self.block_len(p));
+        let mut masks = blocks(&mut state.masks, stage, |p| plan.tiles(p) * plan.block_rows());
+        rows.par_iter_mut().zip(&mut masks).enumerate().for_each(|(block, (rows, masks))| {
+            let job = Loop {
+                plan,
+                stage,
+                weights: &with.weights,
+                neurons: &neurons,
+                samples: self.samples(batch, block),
+                rows: std::mem::take(rows),
+                masks: std::mem::take(masks),
+                alive: stage.populations.iter().map(|&p| self.alive(batch, p, block)).collect(),
+            };
+            E::run(self.simd, job);
+        });
+    }
+
+    /// Sorts the spikes of a population by neuron.
+    fn sort(&self, p: usize, batch: &Batch<E>, state: &mut State<E>) {
+        let plan = &self.plan;
+        let (membranes, masks) = (&state.membranes[p], &state.masks[p]);
+        state.events[p].par_iter_mut().enumerate().for_each(|(block, events)| {
+            let mask_len = plan.tiles(p) * plan.block_rows();
+            let rows = &membranes[block * self.block_len(p)..][..self.block_len(p)];
+            let height = |tile: usize, row: usize, lane: usize| {
+                soft(rows[(tile * plan.block_rows() + row) * LANES + lane], self.width)
+            };
+            events.fill(
+                plan,
+                plan.net.sizes[p],
+                self.samples(batch, block),
+                &masks[block * mask_len..][..mask_len],
+                self.alive(batch, p, block),
+                self.smooth.then_some(&height),
+            );
+        });
+    }
+
+    /// Scores of a sample after a forward pass, in thresholds: sums of the readout's membranes over time.
+    #[must_use]
+    pub fn scores(&self, state: &State<E>, sample: usize) -> Vec<E> {
+        self.readout(&state.scores, sample)
+    }
+
+    /// Scores of a sample as integers, after a forward pass on integers.
+    #[must_use]
+    pub fn exact_scores(&self, state: &State<E>, sample: usize) -> Vec<i64> {
+        self.readout(&state.exact, sample)
+    }
+
+    fn readout<T: Copy>(&self, scores: &[T], sample: usize) -> Vec<T> {
+        let (block, s) = (sample / self.plan.block, sample % self.plan.block);
+        let tiles = self.plan.tiles(self.plan.readout());
+        let classes = self.plan.net.sizes[self.plan.readout()];
+        let at = |c: usize| (((block * tiles + c / LANES) * self.plan.block) + s) * LANES + c % LANES;
+        (0..classes).map(|c| scores[at(c)]).collect()
+    }
+
+    /// Spikes of each neuron of a hidden population, of one sample: `f(step, neuron)`, by step then neuron.
+    pub fn spikes(
+        &self,
+        state: &State<E>,
+        population: usize,
+        sample: usize,
+        mut f: impl FnMut(usize, usize),
+    ) {
+        let (block, s) = (sample / self.plan.block, sample % self.plan.block);
+        let (tiles, rows) = (self.plan.tiles(population), self.plan.block_rows());
+        for step in 0..self.plan.net.steps {
+            for tile in 0..tiles {
+                let row = s * self.plan.rows + step;
+                let mut bits = state.masks[population][(block * tiles + tile) * rows + row];
+                while bits != 0 {
+                    f(step, tile * LANES + bits.trailing_zeros() as usize);
+                    bits &= bits - 1;
+                }
+            }
+        }
+    }
+
+    /// Spikes of each neuron of a hidden population over the whole batch, dropped neurons left out.
+    #[must_use]
+    pub fn counts(&self, state: &State<E>, population: usize) -> Vec<u64> {
+        let mut out = vec![0; self.plan.tiles(population) * LANES];
+        for events in &state.events[population] {
+            for (out, w) in out.iter_mut().zip(events.offsets.windows(2)) {
+                *out += u64::from(w[1] - w[0]);
+            }
+        }
+        out.truncate(self.plan.net.sizes[population]);
+        out
+    }
+
+    /// The derivatives of a loss, after [`Engine::forward`] of the same batch.
+    ///
+    /// `by_score` is its derivative by each score, `[sample][class]`; `rate[p]` is added to the derivative
+    /// by every spike of the neurons of hidden population p (may be empty). The reset is detached, unless smoothed.
+    pub fn backward(
+        &self,
+        with: &Effective<E>,
+        batch: &Batch<E>,
+        by_score: &[Vec<E>],
+        rate: &[Vec<E>],
+        state: &mut State<E>,
+        out: &mut Gradients<E>,
+    ) {
+        let plan = &self.plan;
+        let weights = with.back.as_ref().unwrap_or(&with.weights);
+        let count = batch.inputs.len();
+        let n = plan.net.sizes.len();
+        out.keep.resize_with(n, Vec::new);
+        for p in 1..n {
+            let len = count * self.block_len(p);
+            if state.delta[p].len() != len {
+                state.delta[p] = vec![E::default(); len];
+            }
+        }
+        for stage in plan.stages.iter().rev() {
+            let mut by_keep: Vec<Vec<E>> = vec![Vec::new(); n];
+            for &p in &stage.populations {
+                by_keep[p] = vec![E::default(); count * plan.tiles(p) * LANES];
+                let mut delta = std::mem::take(&mut state.delta[p]);
+                self.back_outside(
+                    stage,
+                    p,
+                    with,
+                    weights,
+                    batch,
+                    by_score,
+                    rate,
+                    state,
+                    &mut delta,
+                    &mut by_keep[p],
+                );
+                state.delta[p] = delta;
+            }
+            if !stage.inner.is_empty() {
+                self.back_loop(stage, with, weights, batch, rate, state, &mut by_keep);
+            }
+            for &p in &stage.populations {
+                let neurons = plan.tiles(p) * LANES;
+                out.keep[p].clear();
+                out.keep[p].resize(neurons, E::default());
+                for block in by_keep[p].chunks_exact(neurons) {
+                    out.keep[p].iter_mut().zip(block).for_each(|(o, b)| *o += *b);
+                }
+            }
+        }
+        self.outer(batch, state, out);
+    }
+
+    /// Derivatives by the currents of a population, or, in a loop, what comes to its spikes from outside.
+    #[allow(clippy::too_many_arguments)]
+    fn back_outside(
+        &self,
+        stage: &super::net::Stage,
+        p: usize,
+        with: &Effective<E>,
+        weights: &[Vec<E>],
+        batch: &Batch<E>,
+        by_score: &[Vec<E>],
+        rate: &[Vec<E>],
+        state: &State<E>,
+        delta: &mut [E],
+        by_keep: &mut [E],
+    ) {
+        let plan = &self.plan;
+        let tiles = plan.tiles(p);
+        let tile_len = plan.block_rows() * LANES;
+        let zeros = [E::default(); LANES];
+        let outside: Vec<usize> = (0..plan.net.projections.len())
+            .filter(|i| plan.net.projections[*i].source == p && !stage.inner.contains(i))
+            .collect();
+        delta
+            .par_chunks_mut(tile_len)
+            .zip(by_keep.par_chunks_mut(LANES))
+            .zip(state.membranes[p].par_chunks(tile_len))
+            .enumerate()
+            .for_each_init(
+                || std::array::from_fn::<Vec<Event>, LANES, _>(|_| Vec::new()),
+                |cells, (i, ((delta, by_keep), rows))| {
+                    let (block, tile) = (i / tiles, i % tiles);
+                    let samples = self.samples(batch, block);
+                    let neurons = self.neurons(with, p, tile);
+                    delta.fill(E::default());
+                    if p == plan.readout() {
+                        let mut scores = vec![E::default(); samples * LANES];
+                        for s in 0..samples {
+                            let from = &by_score[block * plan.block + s];
+                            let lanes = from.len().min((tile + 1) * LANES) - tile * LANES;
+                            scores[s * LANES..][..lanes].copy_from_slice(&from[tile * LANES..][..lanes]);
+                        }
+                        let by_score = &scores[..];
+                        E::run(
+                            self.simd,
+                            IntegrateBack { plan, neurons, samples, by_score, rows, delta, by_keep },
+                        );
+                        return;
+                    }
+                    let alive = self.alive(batch, p, block);
+                    let alive =
+                        if alive.is_empty() { alive } else { &alive[tile * plan.block..][..plan.block] };
+                    active(plan, &neurons, samples, rows, alive, cells);
+                    for &j in &outside {
+                        let target = plan.net.projections[j].target;
+                        let len = self.block_len(target);
+                        let job = Gather {
+                            layout: &plan.layouts[j],
+                            weights: &weights[j],
+                            first: tile * LANES,
+                            cells,
+                            delta: &state.delta[target][block * len..][..len],
+                            tile: tile_len,
+                            out: delta,
+                        };
+                        E::run(self.simd, job);
+                    }
+                    if stage.inner.is_empty() {
+                        let rate = rate.get(p).filter(|r| !r.is_empty());
+                        let rate = rate.map_or(&zeros[..], |r| &r[tile * LANES..][..LANES]);
+                        E::run(self.simd, FireBack { plan, neurons, samples, rate, rows, delta, by_keep });
+                    }
+                },
+            );
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn back_loop(
+        &self,
+        stage: &super::net::Stage,
+        with: &Effective<E>,
+        weights: &[Vec<E>],
+        batch: &Batch<E>,
+        rate: &[Vec<E>],
+        state: &mut State<E>,
+        by_keep: &mut [Vec<E>],
+    ) {
+        let plan = &self.plan;
+        let widest = stage.populations.iter().map(|&p| plan.tiles(p) * LANES).max().unwrap_or(0);
+        let zeros = vec![E::default(); widest];
+        let neurons: Vec<Vec<Neurons<'_, E>>> = stage
+            .populations
+            .iter()
+            .map(|&p| (0..plan.tiles(p)).map(|t| self.neurons(with, p, t)).collect())
+            .collect();
+        let State { membranes, delta, .. } = state;
+        let mut delta = blocks(delta, stage, |p| self.block_len(p));
+        let mut by_keep = blocks(by_keep, stage, |p| plan.tiles(p) * LANES);
+        delta.par_iter_mut().zip(&mut by_keep).enumerate().for_each(|(block, (delta, by_keep))| {
+            let job = LoopBack {
+                plan,
+                stage,
+                weights,
+                neurons: &neurons,
+                samples: self.samples(batch, block),
+                rate: stage
+                    .populations
+                    .iter()
+                    .map(|&p| rate.get(p).filter(|r| !r.is_empty()).map_or(&zeros[..], |r| &r[..]))
+                    .collect(),
+                rows: stage
+                    .populations
+                    .iter()
+                    .map(|&p| &membranes[p][block * self.block_len(p)..][..self.block_len(p)])
+                    .collect(),
+                alive: stage.populations.iter().map(|&p| self.alive(batch, p, block)).collect(),
+                delta: std::mem::take(delta),
+                by_keep: std::mem::take(by_keep),
+            };
+            E::run(self.simd, job);
+        });
+    }
+
+    /// Derivatives by the weights of all projections.
+    fn outer(&self, batch: &Batch<E>, state: &State<E>, out: &mut Gradients<E>) {
+        let plan = &self.plan;
+        out.weights.resize_with(plan.layouts.len(), Vec::new);
+        let mut work = Vec::new();
+        for (j, (layout, out)) in plan.layouts.iter().zip(&mut out.weights).enumerate() {
+            out.clear();
+            out.resize(layout.len(), E::default());
+            let width = layout.delays.len() * LANES;
+            let some = (OUTER_BYTES / (width * size_of::<E>())).clamp(1, layout.pre);
+            for (tile, out) in out.chunks_exact_mut(layout.tile_len()).enumerate() {
+                for (i, out) in out.chunks_mut(some * width).enumerate() {
+                    work.push((j, tile, i * some, out));
+                }
+            }
+        }
+        work.into_par_iter().for_each(|(j, tile, first, out)| {
+            let (projection, layout) = (&plan.net.projections[j], &plan.layouts[j]);
+            let (len, tile_len) = (self.block_len(projection.target), plan.block_rows() * LANES);
+            let delta: Vec<&[E]> = state.delta[projection.target]
+                .chunks_exact(len)
+                .map(|block| &block[tile * tile_len..][..tile_len])
+                .collect();
+            let events =
+                if projection.source == 0 { &batch.inputs } else { &state.events[projection.source] };
+            E::run(self.simd, Outer { layout, events: &events[..], delta: &delta, first, out });
+        });
     }
 }
 
-/// Sum of products in eight lanes, so that it vectorises and its order is fixed.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a8.zip(b8) {
-        for i in 0..8 {
-            lanes[i] += x[i] * y[i];
+/// For each block the slices of the populations of a stage.
+fn blocks<'a, T>(
+    of: &'a mut [Vec<T>],
+    stage: &super::net::Stage,
+    len: impl Fn(usize) -> usize,
+) -> Vec<Vec<&'a mut [T]>> {
+    let mut out: Vec<Vec<&'a mut [T]>> = Vec::new();
+    for (p, of) in of.iter_mut().enumerate().filter(|(p, _)| stage.populations.contains(p)) {
+        for (block, slice) in of.chunks_exact_mut(len(p)).enumerate() {
+            if out.len() <= block {
+                out.push(Vec::new());
+            }
+            out[block].push(slice);
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    out
 }

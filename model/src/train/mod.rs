@@ -1,308 +1,543 @@
-//! The trainer: surrogate gradients, delays as parallel synapses, export as a contract network.
+//! The trainer: delays and weights together, under the limits of the hardware.
 //!
-//! Every pair of neurons has one synapse for each delay of a grid; weights alone are learned. The
-//! last epochs run on the integers that are exported, so that the exported network's golden
-//! evaluation equals the trainer's own forward pass exactly.
+//! Every pair of neurons has one synapse for each candidate delay ([`net`]); surrogate gradients teach
+//! their weights ([`engine`], [`trainer`]), pruning chooses among them ([`prune`]), or positions are
+//! learned ([`parameters`]). The last epochs run on the integers that are exported ([`quantise`]), so that
+//! the exported network's golden evaluation equals the trainer's own forward pass bit for bit.
+//!
+//! Long because a training run from its data to its report is one sequence.
 
+pub mod augment;
+pub mod budget;
+pub mod checkpoint;
+pub mod config;
+pub mod data;
 pub mod engine;
+pub mod events;
+mod kernels;
+pub mod net;
+mod neurons;
 pub mod optimiser;
+pub mod parameters;
+pub mod prune;
 pub mod quantise;
+pub mod report;
+pub mod simd;
 pub mod trainer;
 
-use crate::network::DECAY_ONE;
+use crate::golden;
+use crate::network::{Network, Reset};
 use anyhow::{Context, Result, bail};
-use engine::Shape;
+use budget::{Budget, Unmet};
+use checkpoint::write_whole;
+pub use config::TrainArgs;
+use config::{Config, Control, Delays, Export, ResetTo};
+use data::{Data, Sample};
+use net::{Net, Plan, Projection};
 use quantise::About;
-use spikes::{Binning, SampleRange, SpikeFile};
+use rayon::prelude::*;
+use report::{Best, History, Record, interval, words};
+use simd::Simd;
+use spikes::Binning;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use trainer::{Sample, Score, Settings, Trainer};
+use trainer::{Phase, Trainer};
 
-/// Trains a chain of LIF populations with synaptic delays, and quantises it to 8 bits.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Example:
-  model train --input digits.npz --samples 0..320 --test digits.npz --test-samples 320..400 --output net.safetensors")]
-pub struct TrainArgs {
-    /// Labelled spikes to learn from (.npz or SHD HDF5)
-    #[arg(long, value_name = "FILE")]
-    pub input: PathBuf,
-    /// Samples to learn from: all, N, or A..B (half-open)
-    #[arg(long, value_name = "RANGE", default_value = "all")]
-    pub samples: SampleRange,
-    /// Labelled spikes to test on, once, at the end
-    #[arg(long, value_name = "FILE")]
-    pub test: Option<PathBuf>,
-    /// Samples to test on
-    #[arg(long, value_name = "RANGE", default_value = "all", requires = "test")]
-    pub test_samples: SampleRange,
-    /// The network to write
-    #[arg(long, value_name = "FILE")]
-    pub output: PathBuf,
-    /// Name of the network
-    #[arg(long, default_value = "trained")]
-    pub name: String,
-    /// Names of the classes, in the order of their labels
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub class_names: Vec<String>,
-    /// Sizes of the hidden populations
-    #[arg(long, value_delimiter = ',', default_value = "48,48")]
-    pub hidden: Vec<usize>,
-    /// Steps of a sample
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub steps: u32,
-    /// Length of a step in milliseconds
-    #[arg(long, default_value_t = 10.0)]
-    pub step_ms: f64,
-    /// Input units of the recording
-    #[arg(long, default_value_t = 700, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    pub units: u32,
-    /// Units that share a channel
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    pub group: u32,
-    /// Candidate delays of all projections but the first: 1, 1 + stride, .. up to depth
-    #[arg(long, value_name = "DEPTHxSTRIDE", default_value = "60x4")]
-    pub delays: Grid,
-    /// Candidate delays of the projection from the input
-    #[arg(long, value_name = "DEPTHxSTRIDE", default_value = "1x1")]
-    pub input_delays: Grid,
-    /// Keep this many delays a pair, the strongest, after half of the epochs
-    #[arg(long, value_name = "K")]
-    pub keep: Option<usize>,
-    /// Epochs in floating point
-    #[arg(long, default_value_t = 40)]
+/// The run was interrupted.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted in epoch {epoch} of {epochs}; {} goes on with --resume", checkpoint.display())]
+pub struct Interrupted {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Epochs in all.
     pub epochs: usize,
-    /// Epochs on integers, after them
-    #[arg(long, default_value_t = 20)]
-    pub integer_epochs: usize,
-    /// Samples a step
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    pub batch: u32,
-    /// Step size of Adam at the start
-    #[arg(long, default_value_t = 2e-3)]
-    pub learning_rate: f32,
-    /// Membrane time constant of hidden populations, in steps
-    #[arg(long, default_value_t = 5.0)]
-    pub tau: f32,
-    /// Share of input spikes left out at random
-    #[arg(long, default_value_t = 0.1)]
-    pub dropout: f32,
-    /// Input channels are shifted by up to so many, at random
-    #[arg(long, default_value_t = 10)]
-    pub channel_shift: u32,
-    /// Highest density of spikes that hidden populations are not pushed down from
-    #[arg(long, default_value_t = 0.12)]
-    pub density: f32,
-    /// Seed: the same gives the same bytes on any number of threads
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Write one line of JSON an epoch
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
-    /// No progress bar
-    #[arg(long)]
-    pub quiet: bool,
-}
-
-/// Candidate delays: 1, 1 + stride, .. up to depth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grid {
-    /// Longest delay allowed, in steps.
-    pub depth: usize,
-    /// From one to the next, in steps.
-    pub stride: usize,
-}
-
-impl Grid {
-    /// The delays.
-    #[must_use]
-    pub fn delays(self) -> Vec<usize> {
-        (1..=self.depth).step_by(self.stride).collect()
-    }
-}
-
-impl std::str::FromStr for Grid {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}`: write DEPTHxSTRIDE, like 60x4; both at least 1");
-        let (depth, stride) = text.split_once('x').ok_or_else(wrong)?;
-        let number = |s: &str| s.parse().ok().filter(|n| (1..=65_535).contains(n)).ok_or_else(wrong);
-        Ok(Self { depth: number(depth)?, stride: number(stride)? })
-    }
+    /// Where the run is saved.
+    pub checkpoint: PathBuf,
 }
 
 /// Runs `model train`.
 ///
 /// # Errors
-/// Bad input, I/O, or [`crate::evaluate::Interrupted`].
+/// Bad input, I/O, [`Interrupted`], or [`Unmet`].
 pub fn train(args: &TrainArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
-    check(args)?;
-    let binning = Binning {
-        steps: args.steps,
-        step_ms: args.step_ms,
-        channels: args.units.div_ceil(args.group),
-        group: args.group,
-    };
-    let samples = load(&args.input, args.samples, &binning)?;
-    let classes = samples.iter().map(|s| s.label).max().map_or(0, |l| l + 1);
-    let test = args.test.as_ref().map(|path| load(path, args.test_samples, &binning)).transpose()?;
-    if let Some(s) = test.iter().flatten().find(|s| s.label >= classes) {
-        bail!("--test: label {} does not occur in --input; train on all classes", s.label);
-    }
-    if !args.class_names.is_empty() && args.class_names.len() != classes {
-        bail!(
-            "--class-names: {} names for the {classes} classes of --input; name each",
-            args.class_names.len()
-        );
-    }
-    let shape = shape(args, &binning, classes);
-    let settings = Settings {
-        batch: args.batch as usize,
-        learning_rate: args.learning_rate,
-        dropout: args.dropout,
-        channel_shift: args.channel_shift,
-        density: args.density,
-        rate_penalty: 20.0,
-        seed: args.seed,
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build()?;
-    let trainer = pool.install(|| run(args, shape, settings, &samples, &stop))?;
-    let about = About {
-        name: args.name.clone(),
-        step_ms: args.step_ms,
-        group: args.group,
-        classes: args.class_names.clone(),
-    };
-    trainer.quantised().network(&trainer.shape, &about).write(&args.output)?;
-    if let Some(test) = test {
-        let score = pool.install(|| trainer.evaluate(&test));
-        println!("test        {:.2} % of {} samples", 100.0 * score.accuracy, test.len());
-    }
-    Ok(())
+    let config = args.resolve()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.map_or(0, usize::from)).build()?;
+    pool.install(|| {
+        run(args, &config, &stop)?;
+        for control in &config.controls {
+            let (config, name) = controlled(&config, *control)?;
+            println!("\ncontrol: {name}");
+            run(args, &config, &stop)?;
+        }
+        Ok(())
+    })
 }
 
-/// What clap does not check.
-fn check(args: &TrainArgs) -> Result<()> {
-    if args.hidden.is_empty() || args.hidden.contains(&0) {
-        bail!("--hidden: name at least one population, each of at least one neuron");
+/// The settings of a control.
+fn controlled(config: &Config, control: Control) -> Result<(Config, &'static str)> {
+    let mut out = config.clone();
+    out.controls.clear();
+    let name = match control {
+        Control::RandomDelays => {
+            if config.keep.is_none() {
+                bail!("--controls random-delays needs --keep: as many delays a pair");
+            }
+            // As many epochs in all.
+            out.epochs += out.phases()[1];
+            out.prune = config::Prune::Random;
+            out.regrow = false;
+            "random-delays"
+        }
+        Control::NoDelays => {
+            let one: Delays = "1".parse().map_err(anyhow::Error::msg)?;
+            out.epochs += out.phases()[1];
+            (out.keep, out.regrow, out.prune) = (None, false, config::Prune::Synaptic);
+            (out.delays, out.input_delays) = (one.clone(), one.clone());
+            out.recurrent = out.recurrent.map(|_| one.clone());
+            out.projection.iter_mut().for_each(|w| w.delays = one.clone());
+            "no-delays"
+        }
+    };
+    let beside = |path: &Path, ending: &str| {
+        let stem = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        path.with_file_name(format!("{stem}.{name}.{ending}"))
+    };
+    let directory = config.directory()?;
+    out.output = Some(beside(Config::required(&config.output, "output")?, "safetensors"));
+    out.run = Some(beside(&directory, "run"));
+    out.log = config.log.as_deref().map(|p| beside(p, "jsonl"));
+    Ok((out, name))
+}
+
+fn reset(config: &Config) -> Reset {
+    match config.reset {
+        ResetTo::Zero => Reset::Zero,
+        ResetTo::Subtract => Reset::Subtract,
     }
-    if !(args.step_ms.is_finite() && args.step_ms > 0.0) {
-        bail!("--step-ms {}: must be positive", args.step_ms);
+}
+
+/// The network that the settings describe.
+///
+/// # Errors
+/// Projections that cannot be, by their names.
+pub fn plan(config: &Config, classes: usize) -> Result<Plan> {
+    let mut sizes = vec![config.units.div_ceil(config.group) as usize];
+    sizes.extend(&config.hidden);
+    sizes.push(classes);
+    let last = sizes.len() - 1;
+    let of = |source: usize| if source == 0 { &config.input_delays } else { &config.delays };
+    let mut projections = Vec::new();
+    for p in 0..last {
+        if let Some(delays) = config.recurrent.as_ref().filter(|_| p > 0) {
+            projections.push((p, p, delays.clone()));
+        }
+        projections.push((p, p + 1, of(p).clone()));
     }
-    if args.keep == Some(0) {
-        bail!("--keep 0: would remove every synapse; keep at least 1");
-    }
-    if args.integer_epochs == 0 {
-        bail!("--integer-epochs 0: the exported network is the one trained on integers; at least 1");
-    }
-    for (name, value, most) in [
-        ("--dropout", args.dropout, 0.99),
-        ("--density", args.density, 1.0),
-        ("--learning-rate", args.learning_rate, 1.0),
-    ] {
-        if !(0.0..=most).contains(&value) {
-            bail!("{name} {value}: must be 0 to {most}");
+    let index = |name: &str| match name {
+        "input" => Ok(0),
+        "output" => Ok(last),
+        _ => {
+            let number = name.strip_prefix("hidden").and_then(|n| n.parse().ok());
+            number.filter(|n| (1..last).contains(n)).with_context(|| {
+                format!(
+                    "--projection: `{name}` is no population; there are input, hidden1 to hidden{}, output",
+                    last - 1
+                )
+            })
+        }
+    };
+    for wire in &config.projection {
+        let (source, target) = (index(&wire.source)?, index(&wire.target)?);
+        match projections.iter_mut().find(|p| (p.0, p.1) == (source, target)) {
+            Some(p) => p.2 = wire.delays.clone(),
+            None => projections.push((source, target, wire.delays.clone())),
         }
     }
-    if args.tau.is_nan() || args.tau <= 0.0 {
-        bail!("--tau {}: must be positive", args.tau);
+    let projections = projections.into_iter().map(|(source, target, delays)| Projection {
+        source,
+        target,
+        delays: delays.steps,
+    });
+    let net =
+        Net { steps: config.steps as usize, sizes, reset: reset(config), projections: projections.collect() };
+    Plan::new(net).map_err(anyhow::Error::msg)
+}
+
+/// Bytes of memory that the machine has free, where it says so.
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|k| k * 1024)
+}
+
+/// Says what a step needs, and refuses what will not fit.
+fn check_memory(config: &Config, plan: &Plan, data: &Data) -> Result<u64> {
+    let most = config.memory.map(|m| m << 20).or_else(|| free_memory().map(|f| f / 4 * 3));
+    let evaluated = data.validation.len().max(data.train.len()).min(trainer::EVALUATED);
+    let needed = plan.bytes(config.batch.max(evaluated));
+    if let Some(most) = most.filter(|m| needed > *m) {
+        bail!(
+            "a step of {} samples x {} steps needs {} MiB, and {} MiB may be used; use a smaller --batch, --hidden or --steps, fewer --delays, or raise --memory",
+            config.batch,
+            config.steps,
+            needed >> 20,
+            most >> 20
+        );
     }
-    Ok(())
+    Ok(needed)
 }
 
-fn load(path: &Path, range: SampleRange, binning: &Binning) -> Result<Vec<Sample>> {
-    let file = SpikeFile::read(path)?;
-    let range = range.resolve(file.len()).with_context(|| path.display().to_string())?;
-    if range.is_empty() {
-        bail!("{}: no samples", path.display());
+/// One run: from the first epoch, or from its checkpoint, to the exported network.
+fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
+    let output = Config::required(&config.output, "output")?;
+    let directory = config.directory()?;
+    std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+    let simd = args.simd.unwrap_or_else(Simd::best);
+    let binning = Binning {
+        steps: config.steps,
+        step_ms: config.step_ms,
+        channels: config.units.div_ceil(config.group),
+        group: config.group,
+    };
+    let data = Data::read(config, &binning)?;
+    let budget = config.budget.as_deref().map(Budget::read).transpose()?;
+    let last = directory.join("last.safetensors");
+    let (mut trainer, mut history) = if args.resume {
+        checkpoint::read(&last)?.resume(config, simd)?
+    } else {
+        (begin(config, simd, &data)?, History::default())
+    };
+    if let Some(budget) = &budget {
+        budget.check(&trainer.engine.plan, config.membrane_bits)?;
     }
-    range
-        .map(|i| {
-            let label = file.label(i);
-            let label = label.with_context(|| format!("{}: sample {i} has no label", path.display()))?;
-            Ok(Sample { input: file.bin(i, binning)?, label: label as usize })
-        })
-        .collect()
+    let bytes = check_memory(config, &trainer.engine.plan, &data)?;
+    if !args.quiet {
+        println!(
+            "{} samples to learn from, {} to choose by, {} to test on; {} classes; {} synapses; a step needs {} MiB ({simd})",
+            data.train.len(),
+            data.validation.len(),
+            data.test.len(),
+            data.classes,
+            trainer.parameters.synapses(),
+            bytes >> 20
+        );
+    }
+    if !config.class_names.is_empty() && config.class_names.len() != data.classes {
+        let (names, classes) = (config.class_names.len(), data.classes);
+        bail!("--class-names: {names} names for {classes} classes; name each");
+    }
+    let about = About {
+        name: config.name.clone(),
+        step_ms: config.step_ms,
+        group: config.group,
+        classes: config.class_names.clone(),
+    };
+    let files = Files {
+        best: directory.join("best.network.safetensors"),
+        float: directory.join("float.safetensors"),
+        last,
+        directory,
+    };
+    epochs(args, &mut trainer, &mut history, &data, &about, &files, budget.as_ref(), stop)?;
+    if trainer.scales.is_none() {
+        quantise(&mut trainer, &history, &files, budget.as_ref())?;
+    }
+    let newest =
+        trainer.scales.as_ref().map(|s| s.network(&trainer.engine.plan, &trainer.parameters, &about));
+    let newest = newest.context("no scales")?;
+    let best = history.best.is_some() && config.export == Export::Best;
+    let chosen = if best { Network::read(&files.best)? } else { newest.clone() };
+    chosen.write(output)?;
+    summary(config, &mut trainer, &history, &data, &newest, &files)?;
+    let Some(budget) = budget else { return Ok(()) };
+    let mut broken = budget.broken(&chosen);
+    let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
+    broken.extend(budget.crowded(&chosen, &inputs));
+    if broken.is_empty() {
+        println!("budget      within the limits of `{}`", budget.platform);
+        return Ok(());
+    }
+    Err(Unmet { platform: budget.platform, limits: broken.join("; ") }.into())
 }
 
-fn shape(args: &TrainArgs, binning: &Binning, classes: usize) -> Shape {
-    let mut sizes = vec![binning.channels as usize];
-    sizes.extend(&args.hidden);
-    sizes.push(classes);
-    let mut delays = vec![args.input_delays.delays()];
-    delays.resize(sizes.len() - 1, args.delays.delays());
-    // exp(-1 / tau), in 4096ths; the readout forgets three times more slowly.
-    let keep = |tau: f32| (f32::from(DECAY_ONE) * (-1.0 / tau).exp()).round() as u16;
-    let mut keeps = vec![keep(args.tau); args.hidden.len()];
-    keeps.push(keep(3.0 * args.tau));
-    Shape { steps: args.steps as usize, sizes, delays, keep: keeps }
+/// Files of a run directory.
+struct Files {
+    directory: PathBuf,
+    /// Checkpoint of the last epoch, or of an interrupt.
+    last: PathBuf,
+    /// Checkpoint of the last epoch in floating point.
+    float: PathBuf,
+    /// The network of the best epoch.
+    best: PathBuf,
 }
 
-fn run(
+/// The change to integers: what the budget asks for goes, and the state before is kept. In words.
+fn quantise(
+    trainer: &mut Trainer,
+    history: &History,
+    files: &Files,
+    budget: Option<&Budget>,
+) -> Result<String> {
+    trainer.settle();
+    write_whole(&files.float, &checkpoint::to_bytes(trainer, history)?)?;
+    let mut done = format!("{} bits", trainer.config.weight_bits);
+    if let Some(budget) = budget
+        && let Some(left) = budget.fit(&trainer.engine.plan, &mut trainer.parameters)?
+    {
+        done.push_str(&format!(", {left} synapses for `{}`", budget.platform));
+    }
+    // A bit to spare, since weights go on moving.
+    let bits = budget.map(|b| b.accumulator_bits() - 1);
+    if let Err(limits) = trainer.quantise(bits) {
+        match budget {
+            Some(budget) if limits.starts_with("accumulator_bits") => {
+                return Err(Unmet { platform: budget.platform.clone(), limits }.into());
+            }
+            _ => bail!("{limits}"),
+        }
+    }
+    Ok(done)
+}
+
+/// A fresh run, from random weights or from another run's network.
+fn begin(config: &Config, simd: Simd, data: &Data) -> Result<Trainer> {
+    let plan = plan(config, data.classes)?;
+    check_memory(config, &plan, data)?;
+    let Some(from) = &config.from else {
+        return Trainer::new(plan, simd, config, &data.train).map_err(anyhow::Error::msg);
+    };
+    let other = checkpoint::read(from)?;
+    if other.plan.net.sizes != plan.net.sizes || other.plan.net.steps != plan.net.steps {
+        bail!(
+            "--from {}: a network of sizes {:?} and {} steps; the settings ask for {:?} and {}",
+            from.display(),
+            other.plan.net.sizes,
+            other.plan.net.steps,
+            plan.net.sizes,
+            plan.net.steps
+        );
+    }
+    Trainer::with(other.plan, simd, config, other.parameters).map_err(anyhow::Error::msg)
+}
+
+/// Trains the epochs that are left.
+#[allow(clippy::too_many_arguments)]
+fn epochs(
     args: &TrainArgs,
-    shape: Shape,
-    settings: Settings,
-    samples: &[Sample],
+    trainer: &mut Trainer,
+    history: &mut History,
+    data: &Data,
+    about: &About,
+    files: &Files,
+    budget: Option<&Budget>,
     stop: &AtomicBool,
-) -> Result<Trainer> {
-    let mut trainer = Trainer::new(shape, settings, samples);
-    let all = args.epochs + args.integer_epochs;
+) -> Result<()> {
+    let config = trainer.config.clone();
+    let all = trainer.epochs();
+    let last = &files.last;
     let bar = if args.quiet {
         indicatif::ProgressBar::hidden()
     } else {
-        let style = indicatif::ProgressStyle::with_template("{bar:30} epoch {msg}, {eta} left")?;
-        indicatif::ProgressBar::new((all * samples.len()) as u64).with_style(style)
+        let style = indicatif::ProgressStyle::with_template("{bar:24} {msg}, {eta} left")?;
+        indicatif::ProgressBar::new((all * data.train.len()) as u64).with_style(style)
     };
-    let mut log = String::new();
-    for epoch in 0..all {
-        if epoch == args.epochs {
-            trainer.quantise();
+    bar.set_position((trainer.place.epoch * data.train.len() + trainer.place.batch * config.batch) as u64);
+    bar.reset_eta();
+    let mut said = String::new();
+    while trainer.place.epoch < all {
+        let epoch = trainer.place.epoch;
+        let (phase, within, _) = trainer.phase(epoch);
+        if trainer.place.batch == 0 {
+            prepare(trainer, history, data, files, budget, phase, within)?;
         }
-        if let Some(k) = args.keep.filter(|_| epoch == args.epochs / 2) {
-            trainer.prune(k);
-        }
-        let share = |e: usize| e as f32 / all as f32;
-        let score = trainer.epoch(samples, share(epoch), share(epoch + 1), |n| {
+        let score = trainer.epoch(&data.train, |n, sums| {
             bar.inc(n as u64);
+            if sums.samples() % (8 * config.batch) < n {
+                bar.set_message(format!("epoch {}/{all} {phase:?}, {said}", epoch + 1));
+            }
             !stop.load(Ordering::Relaxed)
         });
-        let integers = epoch >= args.epochs;
-        bar.set_message(format!("{}/{all}: {}", epoch + 1, line(&score)));
-        let record = serde_json::json!({ "epoch": epoch + 1, "integers": integers, "train": score });
-        log.push_str(&format!("{record}\n"));
-        if stop.load(Ordering::Relaxed) {
+        let Some(train) = score else {
             bar.finish_and_clear();
-            if !integers {
-                bail!(
-                    "interrupted in epoch {} of {all}, before the integer phase: nothing is written",
-                    epoch + 1
-                );
+            write_whole(last, &checkpoint::to_bytes(trainer, history)?)?;
+            return Err(Interrupted { epoch: epoch + 1, epochs: all, checkpoint: last.clone() }.into());
+        };
+        let validation = (!data.validation.is_empty()).then(|| trainer.evaluate(&data.validation));
+        let densities: Vec<_> = train.densities.iter().map(|d| format!("{:.1} %", 100.0 * d)).collect();
+        said = format!(
+            "loss {:.3}, accuracy {:.1} %{}, density {}",
+            train.loss,
+            100.0 * train.accuracy,
+            validation
+                .as_ref()
+                .map_or(String::new(), |v| format!(", validation {:.1} %", 100.0 * v.accuracy)),
+            densities.join(", ")
+        );
+        if let Some(v) = validation.as_ref().filter(|_| phase == Phase::Integer) {
+            let better = history
+                .best
+                .as_ref()
+                .is_none_or(|b| v.accuracy > b.accuracy || (v.accuracy == b.accuracy && v.loss < b.loss));
+            if let Some(scales) = trainer.scales.as_ref().filter(|_| better) {
+                history.best = Some(Best { epoch: epoch + 1, accuracy: v.accuracy, loss: v.loss });
+                scales.network(&trainer.engine.plan, &trainer.parameters, about).write(&files.best)?;
             }
-            eprintln!("interrupted in epoch {} of {all}: writing what there is", epoch + 1);
-            break;
+        }
+        history.records.push(Record {
+            epoch: epoch + 1,
+            phase,
+            action: history.action.take(),
+            before: history.before.take(),
+            train,
+            validation,
+            synapses: trainer.parameters.synapses(),
+        });
+        history.write(&files.directory, config.log.as_deref())?;
+        write_whole(last, &checkpoint::to_bytes(trainer, history)?)?;
+        if stop.load(Ordering::Relaxed) && trainer.place.epoch < all {
+            bar.finish_and_clear();
+            return Err(Interrupted { epoch: epoch + 1, epochs: all, checkpoint: last.clone() }.into());
         }
     }
     bar.finish_and_clear();
-    if let Some(path) = &args.log {
-        std::fs::write(path, log).with_context(|| path.display().to_string())?;
-    }
-    println!("training    {}", line(&trainer.evaluate(samples)));
-    Ok(trainer)
+    Ok(())
 }
 
-fn line(score: &Score) -> String {
-    let densities: Vec<_> = score.densities.iter().map(|d| format!("{:.1} %", 100.0 * d)).collect();
-    format!(
-        "loss {:.3}, accuracy {:.1} %, density {}",
-        score.loss,
-        100.0 * score.accuracy,
-        densities.join(", ")
-    )
+/// What happens between epochs: pruning, and the change to integers.
+fn prepare(
+    trainer: &mut Trainer,
+    history: &mut History,
+    data: &Data,
+    files: &Files,
+    budget: Option<&Budget>,
+    phase: Phase,
+    within: usize,
+) -> Result<()> {
+    let mut done = Vec::new();
+    if phase == Phase::Pruned {
+        trainer.settle();
+        let due: Vec<_> = trainer.actions.iter().filter(|a| a.0 == within).map(|a| a.1).collect();
+        for action in due {
+            trainer.act(action);
+            done.push(words(action));
+        }
+    }
+    if phase == Phase::Integer && trainer.scales.is_none() {
+        done.push(quantise(trainer, history, files, budget)?);
+    }
+    if !done.is_empty() {
+        history.action = Some(done.join(", "));
+        history.before = (!data.validation.is_empty()).then(|| trainer.evaluate(&data.validation));
+    }
+    Ok(())
+}
+
+/// Says what came of it, and tests, once.
+fn summary(
+    config: &Config,
+    trainer: &mut Trainer,
+    history: &History,
+    data: &Data,
+    newest: &Network,
+    files: &Files,
+) -> Result<()> {
+    history.stages().iter().for_each(|line| println!("{line}"));
+    #[cfg(feature = "plots")]
+    pictures(history, newest, files)?;
+    let mut report = serde_json::json!({
+        "config": config,
+        "stages": history.stages(),
+        "best": history.best,
+        "training": trainer.evaluate(&data.train),
+    });
+    if let Some(best) = &history.best {
+        println!("best        epoch {}: validation {:.2} %", best.epoch, 100.0 * best.accuracy);
+    }
+    if !data.test.is_empty() {
+        let labels: Vec<usize> = data.test.iter().map(|s| s.label).collect();
+        let mut columns = Vec::new();
+        if files.float.exists() {
+            let other = checkpoint::read(&files.float)?;
+            let mut floating = Trainer::with(other.plan, trainer.engine.simd, config, other.parameters)
+                .map_err(anyhow::Error::msg)?;
+            columns.push(("float", floating.predict(&data.test).1));
+        }
+        columns.push(("last", predictions(newest, &data.test)));
+        if history.best.is_some() {
+            columns.push(("best", predictions(&Network::read(&files.best)?, &data.test)));
+        }
+        let mut table = String::from("sample,label");
+        for (name, classes) in &columns {
+            let correct = classes.iter().zip(&labels).filter(|(c, l)| c == l).count();
+            let (low, high) = interval(correct, labels.len());
+            let share = correct as f64 / labels.len() as f64;
+            println!(
+                "test        {name}: {:.2} % of {} samples (95 %: {:.2} to {:.2})",
+                100.0 * share,
+                labels.len(),
+                100.0 * low,
+                100.0 * high
+            );
+            report["test"][name] = serde_json::json!({ "accuracy": share, "correct": correct, "samples": labels.len(), "low": low, "high": high });
+            table.push_str(&format!(",{name}"));
+        }
+        table.push('\n');
+        for (i, label) in labels.iter().enumerate() {
+            table.push_str(&format!("{i},{label}"));
+            columns.iter().for_each(|(_, classes)| table.push_str(&format!(",{}", classes[i])));
+            table.push('\n');
+        }
+        write_whole(&files.directory.join("test.csv"), table.as_bytes())?;
+        #[cfg(feature = "plots")]
+        if let Some((_, classes)) = columns.last() {
+            let mut counts = vec![vec![0u64; data.classes]; data.classes];
+            labels.iter().zip(classes).for_each(|(&l, &c)| counts[l][c] += 1);
+            let names: Vec<String> = (0..data.classes).map(|c| c.to_string()).collect();
+            let picture = crate::plot::confusion(&names, &counts)?;
+            write_whole(&files.directory.join("confusion.svg"), picture.as_bytes())?;
+        }
+    }
+    write_whole(&files.directory.join("report.json"), serde_json::to_string_pretty(&report)?.as_bytes())
+}
+
+/// Curves of the epochs; histograms of the delays and weights of the last network.
+#[cfg(feature = "plots")]
+fn pictures(history: &History, network: &Network, files: &Files) -> Result<()> {
+    use crate::plot::{Line, counted, curves, histograms};
+    let line = |name: &str, value: &dyn Fn(&Record) -> Option<f64>| -> Line {
+        let points = history.records.iter().filter_map(|r| value(r).map(|v| (r.epoch as f64, v)));
+        (name.into(), points.collect())
+    };
+    let densities = (0..network.populations.len().saturating_sub(2))
+        .map(|i| line(&network.populations[i + 1].name, &|r| r.train.densities.get(i).map(|d| 100.0 * d)));
+    let loss = vec![
+        line("training", &|r| Some(r.train.loss)),
+        line("validation", &|r| r.validation.as_ref().map(|v| v.loss)),
+    ];
+    let accuracy = vec![
+        line("training", &|r| Some(100.0 * r.train.accuracy)),
+        line("validation", &|r| r.validation.as_ref().map(|v| 100.0 * v.accuracy)),
+    ];
+    let panels = [
+        ("loss", loss),
+        ("accuracy, %", accuracy),
+        ("density, % of neurons that fire in a step", densities.collect()),
+    ];
+    let write = |name: &str, text: String| write_whole(&files.directory.join(name), text.as_bytes());
+    write("curves.svg", curves("epoch", &panels)?)?;
+    let each = |of: &dyn Fn(&crate::network::Synapse) -> i64| {
+        let panel = |p: &crate::network::Projection| (p.name.clone(), counted(p.synapses.iter().map(of)));
+        network.projections.iter().map(panel).collect::<Vec<_>>()
+    };
+    write("delays.svg", histograms("delay, steps", &each(&|s| s.delay.into()))?)?;
+    write("weights.svg", histograms("weight", &each(&|s| s.weight.into()))?)
+}
+
+/// The golden model's class of each sample.
+fn predictions(network: &Network, samples: &[Sample]) -> Vec<usize> {
+    samples.par_iter().map(|s| golden::run(network, &s.input).prediction as usize).collect()
 }

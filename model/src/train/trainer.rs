@@ -1,48 +1,26 @@
 //! The training loop: batches, loss, optimiser, phases.
+//!
+//! Long because the state of a training run and all that changes it.
 
-use super::engine::{Shape, Trace, backward, forward, forward_integer};
-use super::optimiser::Adam;
-use super::quantise::{Quantised, scale};
-use crate::network::DEFAULT_MEMBRANE_BITS;
+use super::augment::augment;
+use super::config::{Config, Learn, Prune};
+use super::data::Sample;
+use super::engine::{Batch, Effective, Engine, Gradients, State};
+use super::net::Plan;
+use super::optimiser::{Adam, rate};
+use super::parameters::{Parameters, SIGMA_END};
+use super::prune::{self, Action};
+use super::quantise::Scales;
+use super::simd::{LANES, Simd};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use spikes::Binned;
 
-/// One labelled sample.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    /// Its spikes.
-    pub input: Binned,
-    /// Its class.
-    pub label: usize,
-}
-
-/// How to train.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Samples a step.
-    pub batch: usize,
-    /// Adam's step size at the start; it falls to nothing as a half cosine over all epochs.
-    pub learning_rate: f32,
-    /// Spikes of the input left out at random, in training.
-    pub dropout: f32,
-    /// Input channels shifted by up to so many, one shift a sample, in training.
-    pub channel_shift: u32,
-    /// Density that hidden populations are held at or below: spikes a neuron and step.
-    pub density: f32,
-    /// Weight of the pull toward that density.
-    pub rate_penalty: f32,
-    /// Seed of initialisation, order and augmentation.
-    pub seed: u64,
-}
-
-/// Samples of a batch that one gradient buffer sums; fixed, so that results do not depend on threads.
-const CHUNK: usize = 8;
-
-/// What an epoch or evaluation gave.
-#[derive(Debug, Clone, Default, serde::Serialize)]
+/// What an epoch or an evaluation gave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean cross entropy.
     pub loss: f64,
@@ -50,62 +28,183 @@ pub struct Score {
     pub accuracy: f64,
     /// Spikes a neuron and step of each hidden population.
     pub densities: Vec<f64>,
+    /// Samples.
+    pub samples: usize,
+}
+
+/// Sums on the way to a [`Score`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    loss: f64,
+    correct: usize,
+    spikes: Vec<u64>,
+    samples: usize,
+}
+
+impl Sums {
+    /// Samples so far.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Means so far.
+    #[must_use]
+    pub fn score(&self, plan: &Plan) -> Score {
+        let n = self.samples.max(1) as f64;
+        let cells = |p: usize| n * (plan.net.steps * plan.net.sizes[p]) as f64;
+        Score {
+            loss: self.loss / n,
+            accuracy: self.correct as f64 / n,
+            densities: self.spikes.iter().enumerate().map(|(i, s)| *s as f64 / cells(i + 1)).collect(),
+            samples: self.samples,
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Batches done of the next.
+    pub batch: usize,
+}
+
+/// A phase of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// In floating point, all candidate delays.
+    Dense,
+    /// Pruning, and after it.
+    Pruned,
+    /// On the integers that are exported.
+    Integer,
 }
 
 /// Weights in training.
 #[derive(Debug, Clone)]
 pub struct Trainer {
-    /// The chain.
-    pub shape: Shape,
-    /// Weights in thresholds, `[pre][delay][post]` for each projection.
-    pub weights: Vec<Vec<f32>>,
-    mask: Vec<Vec<bool>>,
-    settings: Settings,
-    adam: Adam,
-    rng: ChaCha8Rng,
-    /// Scores are divided by this before the softmax.
-    temperature: f32,
+    /// Runs the batches.
+    pub engine: Engine<f32>,
+    /// What is learned.
+    pub parameters: Parameters,
+    /// The optimiser.
+    pub adam: Adam,
     /// Scales of the integer phase, frozen when it begins.
-    scales: Option<Vec<u8>>,
+    pub scales: Option<Scales>,
+    /// Settings.
+    pub config: Config,
+    /// Epochs and batches done.
+    pub place: Place,
+    /// Sums of the batches done of the next epoch.
+    pub sums: Sums,
+    /// Actions of the pruning phase by its epochs.
+    pub actions: Vec<(usize, Action)>,
+    state: State<f32>,
+    gradients: Gradients<f32>,
 }
 
-/// Sums over a chunk of samples.
-struct Sums {
-    gradients: Vec<Vec<f32>>,
-    loss: f64,
-    correct: usize,
-    spikes: Vec<u64>,
-}
+/// Most samples that an evaluation runs at a time.
+pub const EVALUATED: usize = 256;
 
 impl Trainer {
     /// Random weights, scaled so that hidden populations fire at a few per cent on `samples`.
-    #[must_use]
-    pub fn new(shape: Shape, settings: Settings, samples: &[Sample]) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        let weights: Vec<Vec<f32>> = (0..shape.projections())
-            .map(|l| {
-                let spread = 1.0 / ((shape.sizes[l] * shape.delays[l].len()) as f32).sqrt();
-                (0..shape.weights(l)).map(|_| spread * normal(&mut rng)).collect()
-            })
-            .collect();
-        let mask = weights.iter().map(|w| vec![true; w.len()]).collect();
-        let (adam, temperature) = (Adam::new(&weights), shape.steps as f32 / 10.0);
-        let mut trainer = Self { shape, weights, mask, settings, adam, rng, temperature, scales: None };
-        trainer.scale_to_density(&samples[..samples.len().min(64)]);
-        trainer
+    ///
+    /// # Errors
+    /// A timetable that does not fit its epochs.
+    pub fn new(plan: Plan, simd: Simd, config: &Config, samples: &[Sample]) -> Result<Self, String> {
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let taps = (config.learn == Learn::Positions).then_some(config.taps);
+        let parameters = Parameters::new(&plan, config.tau, taps, &mut rng);
+        let mut out = Self::with(plan, simd, config, parameters)?;
+        out.parameters.sigma = out.sigma();
+        if config.prune == Prune::Random
+            && let Some(k) = config.keep
+        {
+            prune::prune(&out.engine.plan, &mut out.parameters, Prune::Random, k, &mut rng);
+        }
+        out.scale_to_density(&samples[..samples.len().min(64)]);
+        Ok(out)
     }
 
-    /// Scales each hidden projection, front to back, by bisection on the density that it causes.
+    /// With given parameters.
+    ///
+    /// # Errors
+    /// A timetable that does not fit its epochs.
+    pub fn with(plan: Plan, simd: Simd, config: &Config, parameters: Parameters) -> Result<Self, String> {
+        let most = plan.layouts.iter().map(|l| l.real).max().unwrap_or(1);
+        let gap = |l: &super::net::Layout| l.delays[..l.real].windows(2).map(|w| w[1] - w[0]).max();
+        let stride = plan.layouts.iter().filter_map(gap).max().unwrap_or(1);
+        let actions = prune::timetable(config, most, stride)?;
+        let engine = Engine { plan, simd, width: config.surrogate, smooth: false };
+        Ok(Self {
+            engine,
+            parameters,
+            adam: Adam::default(),
+            scales: None,
+            config: config.clone(),
+            place: Place::default(),
+            sums: Sums::default(),
+            actions,
+            state: State::default(),
+            gradients: Gradients::default(),
+        })
+    }
+
+    /// Epochs in all.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.config.phases().iter().sum()
+    }
+
+    /// The phase of an epoch, the epoch in it, and its length.
+    #[must_use]
+    pub fn phase(&self, epoch: usize) -> (Phase, usize, usize) {
+        let [dense, pruned, integer] = self.config.phases();
+        match epoch {
+            e if e < dense => (Phase::Dense, e, dense),
+            e if e < dense + pruned => (Phase::Pruned, e - dense, pruned),
+            e => (Phase::Integer, e - dense - pruned, integer),
+        }
+    }
+
+    /// Width of the Gaussians of positions: from half of the longest delays' span down to 0.23 steps, over the first
+    /// half of the dense phase.
+    fn sigma(&self) -> f32 {
+        let span = |l: &super::net::Layout| f32::from(l.delays[l.real - 1] - l.delays[0]);
+        let first = self.engine.plan.layouts.iter().map(span).fold(1.0, f32::max) / 2.0;
+        let half = (self.config.epochs as f32 / 2.0).max(1.0);
+        first * (SIGMA_END / first).powf((self.place.epoch as f32 / half).min(1.0))
+    }
+
+    /// Scales the weights into each hidden population, front to back, by bisection on the density they cause.
     fn scale_to_density(&mut self, samples: &[Sample]) {
-        let goal = f64::from(self.settings.density) / 2.0;
-        for l in 0..self.shape.projections() - 1 {
-            let original = self.weights[l].clone();
-            let (mut low, mut high) = (0f32, 64f32);
+        let goal = f64::from(self.config.density) / 2.0;
+        let hidden: Vec<usize> = self.engine.plan.stages.iter().flat_map(|s| s.populations.clone()).collect();
+        for p in hidden {
+            let into = |j: &usize| self.engine.plan.net.projections[*j].target == p;
+            let into: Vec<usize> = (0..self.engine.plan.layouts.len()).filter(into).collect();
+            let readout = p == self.engine.plan.readout();
+            let original = self.parameters.clone();
+            let (mut low, mut high) = (0.0f32, 64.0f32);
             for _ in 0..14 {
-                let factor = (low * high).max(1e-3).sqrt().max(low);
-                let factor = if low == 0.0 { high / 2.0 } else { factor };
-                self.weights[l] = original.iter().map(|w| w * factor).collect();
-                if self.evaluate(samples).densities[l] > goal {
+                let factor = if low == 0.0 { high / 2.0 } else { (low * high).sqrt() };
+                for &j in &into {
+                    let scaled = |from: &[f32]| from.iter().map(|w| w * factor).collect();
+                    match (&mut self.parameters.taps[j], &original.taps[j]) {
+                        (Some(to), Some(from)) => to.weights.values = scaled(&from.weights.values),
+                        _ => self.parameters.weights[j].values = scaled(&original.weights[j].values),
+                    }
+                }
+                // Hidden populations by their density, the readout by logits of a size near 1.
+                let above = if readout {
+                    self.logit_size(samples) > 1.0
+                } else {
+                    self.evaluate(samples).densities[p - 1] > goal
+                };
+                if above {
                     high = factor;
                 } else {
                     low = factor;
@@ -114,237 +213,294 @@ impl Trainer {
         }
     }
 
-    /// Keeps the `k` largest weights of every (pre, post) pair over its delays, for good.
-    pub fn prune(&mut self, k: usize) {
-        for l in 0..self.shape.projections() {
-            let (delays, n) = (self.shape.delays[l].len(), self.shape.sizes[l + 1]);
-            for pre in 0..self.shape.sizes[l] {
-                for post in 0..n {
-                    let at = |d: usize| (pre * delays + d) * n + post;
-                    let mut order: Vec<usize> = (0..delays).collect();
-                    let size = |d: usize| self.weights[l][at(d)].abs();
-                    order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
-                    for &d in order.iter().skip(k) {
-                        self.mask[l][at(d)] = false;
-                        self.weights[l][at(d)] = 0.0;
-                    }
-                }
-            }
-        }
+    /// Root mean square of the logits.
+    fn logit_size(&mut self, samples: &[Sample]) -> f32 {
+        let with = self.effective();
+        let inputs: Vec<Binned> = samples.iter().map(|s| s.input.clone()).collect();
+        let batch = self.engine.batch(&inputs);
+        let mut state = std::mem::take(&mut self.state);
+        self.engine.forward(&with, &batch, &mut state);
+        let unit = self.config.sharpness / self.engine.plan.net.steps as f32;
+        let all: Vec<f32> = (0..inputs.len()).flat_map(|i| self.engine.scores(&state, i)).collect();
+        self.state = state;
+        (all.iter().map(|s| (s * unit).powi(2)).sum::<f32>() / all.len().max(1) as f32).sqrt()
     }
 
     /// From now on the forward pass runs on the integers that will be exported.
-    pub fn quantise(&mut self) {
-        self.scales = Some(self.weights.iter().map(|w| scale(w)).collect());
-        self.adam = Adam::new(&self.weights);
+    ///
+    /// # Errors
+    /// What integers cannot hold.
+    pub fn quantise(&mut self, accumulator_bits: Option<u8>) -> Result<(), String> {
+        self.settle();
+        let (w, m) = (self.config.weight_bits, self.config.membrane_bits);
+        self.scales = Some(Scales::new(&self.engine.plan, &self.parameters, w, m, accumulator_bits)?);
+        self.forget();
+        Ok(())
     }
 
-    /// The integers of the present weights.
-    #[must_use]
-    pub fn quantised(&self) -> Quantised {
-        let scales = self.scales.clone().unwrap_or_else(|| self.weights.iter().map(|w| scale(w)).collect());
-        Quantised::new(&self.weights, &scales)
+    /// Ends the learning of positions.
+    pub fn settle(&mut self) {
+        if self.parameters.taps.iter().any(Option::is_some) {
+            self.parameters.settle(&self.engine.plan);
+            let plan = prune::compact(&self.engine.plan, &mut self.parameters);
+            self.replan(plan);
+        }
     }
 
-    /// Weights as the passes see them, with the integers where the integer phase has begun.
-    fn effective(&self) -> (Vec<Vec<f32>>, Option<Quantised>) {
-        match &self.scales {
-            None => (self.weights.clone(), None),
-            Some(scales) => {
-                let quantised = Quantised::new(&self.weights, scales);
-                (quantised.float(), Some(quantised))
+    /// Forgets the moments of the optimiser, for a phase with another loss.
+    fn forget(&mut self) {
+        self.adam = Adam::default();
+        let tensors = self.parameters.weights.iter_mut().chain(&mut self.parameters.decay);
+        for tensor in tensors {
+            tensor.moments.first.fill(0.0);
+            tensor.moments.second.fill(0.0);
+        }
+    }
+
+    /// Takes over a plan with other delays.
+    pub fn replan(&mut self, plan: Plan) {
+        if plan != self.engine.plan {
+            self.engine.plan = plan;
+            self.state = State::default();
+        }
+    }
+
+    /// Prunes or offers delays.
+    pub fn act(&mut self, action: Action) {
+        match action {
+            Action::Keep(k) => {
+                let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+                prune::prune(&self.engine.plan, &mut self.parameters, self.config.prune, k, &mut rng);
+                let plan = prune::compact(&self.engine.plan, &mut self.parameters);
+                self.replan(plan);
+            }
+            Action::Offer(by) => {
+                let plan = prune::offer(&self.engine.plan, &mut self.parameters, by);
+                self.replan(plan);
             }
         }
     }
 
-    /// One epoch over the samples, in random order; `progress` is told `t`, the share of all training done, per batch.
+    /// The weights as the passes see them now.
+    #[must_use]
+    pub fn effective(&self) -> Effective<f32> {
+        match &self.scales {
+            None => self.parameters.effective(&self.engine.plan),
+            Some(scales) => scales.effective(&self.engine.plan, &self.parameters),
+        }
+    }
+
+    /// Runs samples and leaves membranes and spikes in the state, for those who look at them.
+    #[must_use]
+    pub fn trace(&self, inputs: &[Binned]) -> State<f32> {
+        let mut state = State::default();
+        self.engine.forward(&self.effective(), &self.engine.batch(inputs), &mut state);
+        state
+    }
+
+    fn rng(&self, epoch: usize, sample: usize) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed.wrapping_add(0x9e37_79b9));
+        rng.set_stream((epoch as u64) << 32 | sample as u64);
+        rng
+    }
+
+    /// Goes on with the present epoch; `progress` is told the samples of each batch and says whether to go on.
+    ///
+    /// Returns the score of the epoch when it is done.
     pub fn epoch(
         &mut self,
         samples: &[Sample],
-        from: f32,
-        to: f32,
-        mut progress: impl FnMut(usize) -> bool,
-    ) -> Score {
+        mut progress: impl FnMut(usize, &Sums) -> bool,
+    ) -> Option<Score> {
+        let epoch = self.place.epoch;
+        self.parameters.sigma = self.sigma();
         let mut order: Vec<usize> = (0..samples.len()).collect();
-        order.shuffle(&mut self.rng);
-        let mut total = Score { densities: vec![0.0; self.shape.projections() - 1], ..Score::default() };
-        let batches = order.chunks(self.settings.batch);
-        let count = batches.len() as f32;
-        let mut seen = 0;
-        for (i, batch) in batches.enumerate() {
-            let seed: u64 = self.rng.random();
-            let sums = self.pass(batch, samples, seed);
-            let done = from + (to - from) * (i as f32 / count);
-            let rate = self.settings.learning_rate * 0.5 * (1.0 + (std::f32::consts::PI * done).cos());
-            let Self { adam, weights, mask, .. } = self;
-            adam.step(rate, weights, &sums.gradients, mask);
-            if self.scales.is_none() {
-                // Nothing beyond what eight bits of a useful scale can hold.
-                self.weights.iter_mut().flatten().for_each(|w| *w = w.clamp(-8.0, 8.0));
+        order.shuffle(&mut self.rng(epoch, u32::MAX as usize));
+        let batches: Vec<&[usize]> = order.chunks(self.config.batch).collect();
+        let (phase, within, length) = self.phase(epoch);
+        let factor = [1.0, 0.5, 0.2][phase as usize];
+        self.sums.spikes.resize(self.engine.plan.net.sizes.len() - 2, 0);
+        while self.place.batch < batches.len() {
+            let batch = batches[self.place.batch];
+            self.gradients(batch, samples);
+            let done = (within as f32 + self.place.batch as f32 / batches.len() as f32) / length as f32;
+            let step = self.config.learning_rate * factor * rate(self.config.schedule, done);
+            let rates = (step, step * self.config.tau_rate, step * self.config.position_rate);
+            self.parameters.update(&self.engine.plan, &self.gradients, rates, &mut self.adam);
+            if let Some(scales) = &self.scales {
+                scales.clamp(&self.engine.plan, &mut self.parameters);
             }
-            seen += batch.len();
-            total.loss += sums.loss;
-            total.accuracy += sums.correct as f64;
-            self.add_densities(&mut total, &sums.spikes);
-            if !progress(batch.len()) {
-                break;
+            self.place.batch += 1;
+            if !progress(batch.len(), &self.sums) && self.place.batch < batches.len() {
+                return None;
             }
         }
-        finish(total, seen)
+        let score = self.sums.score(&self.engine.plan);
+        self.place = Place { epoch: epoch + 1, batch: 0 };
+        self.sums = Sums::default();
+        Some(score)
     }
 
-    fn add_densities(&self, total: &mut Score, spikes: &[u64]) {
-        for (l, (density, spikes)) in total.densities.iter_mut().zip(spikes).enumerate() {
-            *density += *spikes as f64 / (self.shape.steps * self.shape.sizes[l + 1]) as f64;
-        }
-    }
-
-    /// Gradients of a batch: chunks in parallel, summed in their order.
-    fn pass(&self, batch: &[usize], samples: &[Sample], seed: u64) -> Sums {
-        let (weights, quantised) = self.effective();
-        let integers = quantised.as_ref().map(|q| (q.shifted(), q.thresholds()));
-        let each = 1.0 / batch.len() as f32;
-        let chunks: Vec<Sums> = batch
-            .par_chunks(CHUNK)
-            .enumerate()
-            .map(|(c, chunk)| {
-                let mut sums = Sums {
-                    gradients: weights.iter().map(|w| vec![0.0; w.len()]).collect(),
-                    loss: 0.0,
-                    correct: 0,
-                    spikes: vec![0; self.shape.projections() - 1],
-                };
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                rng.set_stream(c as u64);
-                for &index in chunk {
-                    let sample = &samples[index];
-                    let input = self.augment(&sample.input, &mut rng);
-                    let trace = self.forward(&weights, integers.as_ref(), &input);
-                    let (loss, gradient, correct) = self.loss(&trace, sample.label, each);
-                    let rates = self.rates(&trace, each, &mut sums.spikes);
-                    backward(&self.shape, &weights, &input, &trace, &gradient, &rates, &mut sums.gradients);
-                    sums.loss += loss;
-                    sums.correct += usize::from(correct);
-                }
-                sums
-            })
-            .collect();
-        let mut chunks = chunks.into_iter();
-        let mut total = chunks.next().expect("a batch has samples");
-        for sums in chunks {
-            for (to, from) in total.gradients.iter_mut().zip(&sums.gradients) {
-                to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+    /// Samples that are learned from in this epoch, as they are learned from.
+    fn augmented(&self, batch: &[usize], samples: &[Sample]) -> Vec<Binned> {
+        let channels = self.engine.plan.net.sizes[0];
+        let each = |&i: &usize| {
+            let mut rng = self.rng(self.place.epoch, i);
+            let mut other = i;
+            if self.config.blend > 0.0 {
+                // Another of the class: the first one after a random place.
+                let from = rng.random_range(0..samples.len());
+                let mut after = (0..samples.len()).map(|k| (from + k) % samples.len());
+                other = after.find(|&k| samples[k].label == samples[i].label).unwrap_or(i);
             }
-            total.loss += sums.loss;
-            total.correct += sums.correct;
-            total.spikes.iter_mut().zip(&sums.spikes).for_each(|(t, f)| *t += f);
+            augment(&self.config, channels, &samples[i].input, &samples[other].input, &mut rng)
+        };
+        batch.par_iter().map(each).collect()
+    }
+
+    /// Leaves hidden neurons out at random.
+    fn drop_out(&self, batch: &mut Batch<f32>, indices: &[usize]) {
+        let plan = &self.engine.plan;
+        let share = self.config.hidden_dropout;
+        if share == 0.0 || self.scales.is_some() {
+            return;
         }
-        total
-    }
-
-    fn forward(
-        &self,
-        weights: &[Vec<f32>],
-        integers: Option<&(Vec<Vec<i32>>, Vec<i32>)>,
-        input: &Binned,
-    ) -> Trace {
-        match integers {
-            None => forward(&self.shape, weights, input),
-            Some((weights, thresholds)) => {
-                forward_integer(&self.shape, weights, thresholds, DEFAULT_MEMBRANE_BITS, input)
-            }
-        }
-    }
-
-    /// Cross entropy of the scores, its gradient by them, and whether the highest is the label.
-    fn loss(&self, trace: &Trace, label: usize, each: f32) -> (f64, Vec<f32>, bool) {
-        let scores: Vec<f32> = trace.scores.iter().map(|s| s / self.temperature).collect();
-        let top = scores.iter().copied().fold(f32::MIN, f32::max);
-        let sum: f32 = scores.iter().map(|s| (s - top).exp()).sum();
-        let loss = sum.ln() + top - scores[label];
-        let gradient = scores
-            .iter()
-            .enumerate()
-            .map(|(i, s)| {
-                let p = (s - top).exp() / sum;
-                (p - f32::from(u8::from(i == label))) * each / self.temperature
-            })
-            .collect();
-        let best = (0..scores.len()).rev().max_by(|&a, &b| trace.scores[a].total_cmp(&trace.scores[b]));
-        (loss.into(), gradient, best == Some(label))
-    }
-
-    /// Derivative of the penalty on populations that fire too much, by each of their spikes.
-    fn rates(&self, trace: &Trace, each: f32, spikes: &mut [u64]) -> Vec<f32> {
-        trace
-            .spikes
-            .iter()
-            .enumerate()
-            .map(|(l, steps)| {
-                let count: usize = steps.iter().map(Vec::len).sum();
-                spikes[l] += count as u64;
-                let cells = (self.shape.steps * self.shape.sizes[l + 1]) as f32;
-                let excess = count as f32 / cells - self.settings.density;
-                2.0 * self.settings.rate_penalty * excess.max(0.0) * each / cells
-            })
-            .collect()
-    }
-
-    /// Drops spikes and shifts channels, as set.
-    fn augment(&self, input: &Binned, rng: &mut ChaCha8Rng) -> Binned {
-        let (dropout, shift) = (self.settings.dropout, i64::from(self.settings.channel_shift));
-        if dropout == 0.0 && shift == 0 {
-            return input.clone();
-        }
-        let by = if shift == 0 { 0 } else { rng.random_range(-shift..=shift) };
-        let size = self.shape.sizes[0] as i64;
-        let mut pairs = Vec::with_capacity(input.channels.len());
-        for t in 0..input.steps() {
-            for &channel in input.step(t) {
-                let to = i64::from(channel) + by;
-                if (0..size).contains(&to) && (dropout == 0.0 || rng.random::<f32>() >= dropout) {
-                    pairs.push((t, to as u32));
+        batch.alive = vec![Vec::new(); plan.net.sizes.len()];
+        for p in 1..plan.readout() {
+            let tiles = plan.tiles(p);
+            batch.alive[p] = vec![u16::MAX; batch.inputs.len() * tiles * plan.block];
+            for (i, &sample) in indices.iter().enumerate() {
+                let mut rng = self.rng(self.place.epoch, sample);
+                rng.set_word_pos(1 << 32 | (p as u128) << 20);
+                let (block, s) = (i / plan.block, i % plan.block);
+                for tile in 0..tiles {
+                    let bits = (0..LANES).fold(0, |b, l| b | u16::from(rng.random::<f32>() >= share) << l);
+                    batch.alive[p][(block * tiles + tile) * plan.block + s] = bits;
                 }
             }
         }
-        Binned::from_pairs(pairs, input.steps())
+    }
+
+    /// Gradients of a batch.
+    fn gradients(&mut self, indices: &[usize], samples: &[Sample]) {
+        let inputs = self.augmented(indices, samples);
+        let mut batch = self.engine.batch(&inputs);
+        self.drop_out(&mut batch, indices);
+        let mut with = self.effective();
+        // Neurons that stay speak for those dropped.
+        let louder = if batch.alive.is_empty() { 1.0 } else { 1.0 / (1.0 - self.config.hidden_dropout) };
+        let hidden: Vec<bool> = self.engine.plan.net.projections.iter().map(|p| p.source != 0).collect();
+        if louder != 1.0 {
+            let weights = with.weights.iter_mut().zip(&hidden).filter(|(_, h)| **h);
+            weights.for_each(|(w, _)| w.iter_mut().for_each(|w| *w *= louder));
+        }
+        let mut state = std::mem::take(&mut self.state);
+        let mut gradients = std::mem::take(&mut self.gradients);
+        self.engine.forward(&with, &batch, &mut state);
+        let labels: Vec<usize> = indices.iter().map(|&i| samples[i].label).collect();
+        let by_score = self.losses(&state, &labels, self.config.smoothing);
+        let rates = self.rates(&state, indices.len());
+        self.engine.backward(&with, &batch, &by_score, &rates, &mut state, &mut gradients);
+        if louder != 1.0 {
+            let weights = gradients.weights.iter_mut().zip(&hidden).filter(|(_, h)| **h);
+            weights.for_each(|(g, _)| g.iter_mut().for_each(|g| *g *= louder));
+        }
+        (self.state, self.gradients) = (state, gradients);
+    }
+
+    /// Adds the cross entropies of a batch to the sums; their derivatives by the scores.
+    fn losses(&mut self, state: &State<f32>, labels: &[usize], smoothing: f32) -> Vec<Vec<f32>> {
+        let unit = self.config.sharpness / self.engine.plan.net.steps as f32;
+        let each = unit / labels.len() as f32;
+        let mut out = Vec::with_capacity(labels.len());
+        for (i, &label) in labels.iter().enumerate() {
+            let scores = self.engine.scores(state, i);
+            let best = if self.scales.is_some() {
+                first_highest(&self.engine.exact_scores(state, i))
+            } else {
+                first_highest(&scores)
+            };
+            let logits: Vec<f32> = scores.iter().map(|s| s * unit).collect();
+            let top = logits.iter().copied().fold(f32::MIN, f32::max);
+            let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
+            let spread = smoothing / logits.len() as f32;
+            let target = |c: usize| spread + if c == label { 1.0 - smoothing } else { 0.0 };
+            self.sums.loss += f64::from(sum.ln() + top - logits[label]);
+            self.sums.correct += usize::from(best == label);
+            out.push(
+                logits.iter().enumerate().map(|(c, l)| ((l - top).exp() / sum - target(c)) * each).collect(),
+            );
+        }
+        self.sums.samples += labels.len();
+        out
+    }
+
+    /// Counts spikes; derivatives of the penalties on populations that fire too much and on neurons that
+    /// fire too little, by each of their spikes.
+    fn rates(&mut self, state: &State<f32>, samples: usize) -> Vec<Vec<f32>> {
+        let plan = &self.engine.plan;
+        let (low, high, penalty) =
+            (self.config.density_low, self.config.density, self.config.density_penalty);
+        let mut out = vec![Vec::new(); plan.net.sizes.len()];
+        self.sums.spikes.resize(plan.readout() - 1, 0);
+        for (p, out) in out.iter_mut().enumerate().take(plan.readout()).skip(1) {
+            let counts = self.engine.counts(state, p);
+            let all: u64 = counts.iter().sum();
+            self.sums.spikes[p - 1] += all;
+            let each = (samples * plan.net.steps) as f32;
+            let cells = each * counts.len() as f32;
+            let above = (all as f32 / cells - high).max(0.0);
+            let by = |&count: &u64| {
+                let below = (low - count as f32 / each).max(0.0);
+                2.0 * penalty * (above - below) / cells
+            };
+            *out = counts.iter().map(by).collect();
+            out.resize(plan.tiles(p) * LANES, 0.0);
+        }
+        out
     }
 
     /// Loss, accuracy and densities of the present network, without augmentation.
     #[must_use]
-    pub fn evaluate(&self, samples: &[Sample]) -> Score {
-        let (weights, quantised) = self.effective();
-        let integers = quantised.as_ref().map(|q| (q.shifted(), q.thresholds()));
-        let each: Vec<(f64, bool, Vec<u64>)> = samples
-            .par_iter()
-            .map(|sample| {
-                let trace = self.forward(&weights, integers.as_ref(), &sample.input);
-                let (loss, _, correct) = self.loss(&trace, sample.label, 1.0);
-                let count = |s: &Vec<Vec<u32>>| s.iter().map(Vec::len).sum::<usize>() as u64;
-                (loss, correct, trace.spikes.iter().map(count).collect())
-            })
-            .collect();
-        let mut total = Score { densities: vec![0.0; self.shape.projections() - 1], ..Score::default() };
-        for (loss, correct, spikes) in &each {
-            total.loss += loss;
-            total.accuracy += f64::from(u8::from(*correct));
-            self.add_densities(&mut total, spikes);
+    pub fn evaluate(&mut self, samples: &[Sample]) -> Score {
+        self.predict(samples).0
+    }
+
+    /// The same, with the class of each sample.
+    #[must_use]
+    pub fn predict(&mut self, samples: &[Sample]) -> (Score, Vec<usize>) {
+        let with = self.effective();
+        let held = std::mem::take(&mut self.sums);
+        let mut state = std::mem::take(&mut self.state);
+        let mut classes = Vec::with_capacity(samples.len());
+        for chunk in samples.chunks(EVALUATED) {
+            let inputs: Vec<Binned> = chunk.iter().map(|s| s.input.clone()).collect();
+            let batch = self.engine.batch(&inputs);
+            self.engine.forward(&with, &batch, &mut state);
+            let labels: Vec<usize> = chunk.iter().map(|s| s.label).collect();
+            let _ = self.losses(&state, &labels, 0.0);
+            let _ = self.rates(&state, labels.len());
+            for i in 0..chunk.len() {
+                classes.push(if self.scales.is_some() {
+                    first_highest(&self.engine.exact_scores(&state, i))
+                } else {
+                    first_highest(&self.engine.scores(&state, i))
+                });
+            }
         }
-        finish(total, samples.len())
+        self.state = state;
+        let sums = std::mem::replace(&mut self.sums, held);
+        (sums.score(&self.engine.plan), classes)
     }
 }
 
-/// Sums to means.
-fn finish(mut total: Score, samples: usize) -> Score {
-    let n = samples.max(1) as f64;
-    total.loss /= n;
-    total.accuracy /= n;
-    total.densities.iter_mut().for_each(|d| *d /= n);
-    total
-}
-
-/// A normal number (Box and Muller 1958).
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let (a, b): (f32, f32) = (rng.random::<f32>().max(f32::MIN_POSITIVE), rng.random());
-    (-2.0 * a.ln()).sqrt() * (std::f32::consts::TAU * b).cos()
+/// Index of the highest, the lowest on a tie.
+fn first_highest<T: PartialOrd>(scores: &[T]) -> usize {
+    let mut best = 0;
+    for (i, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = i;
+        }
+    }
+    best
 }
