@@ -1,8 +1,9 @@
-//! The machine: platforms, word layouts, image format.
+//! The machine: platforms, word layouts, image format, RTL blocks, and whole chips that run from an image.
 //!
 //! `TIMING.md` beside the manifest states what every block does in which cycle; `IMAGE.md` states the file format.
 
 pub mod blocks;
+pub mod boundary;
 pub mod codec;
 pub mod image;
 pub mod layout;

@@ -7,10 +7,9 @@
 
 use crate::blocks::chip::Chip;
 use crate::blocks::core_of;
-use crate::blocks::router::Port;
 use crate::image::{Build, Image};
 use crate::layout::Target;
-use crate::platform::Structure;
+use crate::platform::{Mesh, Structure};
 use rtl::{Def, Errors, Input, Library, Probe, SimError, Simulator, Violation};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -157,9 +156,9 @@ struct CoreProbes {
 /// A chip that runs samples.
 pub struct Machine {
     circuit: Simulator,
-    build: Build,
+    pub(crate) build: Build,
     steps: u32,
-    barrier_latency: u64,
+    pub(crate) mesh: Mesh,
     /// Scores of each core.
     readouts: Vec<u32>,
     /// Targets of each channel, packed.
@@ -216,7 +215,7 @@ impl Machine {
         Ok(Self {
             build: build.clone(),
             steps: image.network.steps,
-            barrier_latency: image.platform.mesh.barrier_latency.into(),
+            mesh: image.platform.mesh.clone(),
             readouts: Chip::of(image, build).sites.iter().map(|s| s.readouts).collect(),
             inputs: build.inputs.iter().map(pack).collect(),
             hosts,
@@ -348,7 +347,11 @@ impl Machine {
             }
             let release = now + 1;
             if self.circuit.get(self.released) == 1 {
-                return Ok(StepCycles { start, quiet: release - self.barrier_latency, release });
+                return Ok(StepCycles {
+                    start,
+                    quiet: release - u64::from(self.mesh.barrier_latency),
+                    release,
+                });
             }
             self.be_patient(step, release - start)?;
         }
@@ -433,115 +436,4 @@ pub fn contents(build: &Build, paths: Vec<String>) -> impl Iterator<Item = (Stri
         let (_, words) = core.contents.iter().find(|(memory, _)| memory.name() == name)?;
         Some((path.clone(), words.as_slice()))
     })
-}
-
-/// Something that happens at the boundary of a core, router or injector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Event {
-    /// A router takes a flit from an input buffer.
-    RouterInput {
-        /// Column.
-        x: u16,
-        /// Row.
-        y: u16,
-        /// The input.
-        port: Port,
-    },
-    /// A router sends a flit.
-    RouterOutput {
-        /// Column.
-        x: u16,
-        /// Row.
-        y: u16,
-        /// The output.
-        port: Port,
-        /// The flit, packed.
-        flit: u64,
-    },
-    /// A core takes a flit from its input port.
-    CoreInput {
-        /// Index of the core in the build.
-        core: u32,
-    },
-    /// A core sends a flit.
-    CoreOutput {
-        /// Index of the core in the build.
-        core: u32,
-        /// The flit, packed.
-        flit: u64,
-    },
-    /// An injector sends a flit.
-    InjectorOutput {
-        /// Index of the injector.
-        injector: u32,
-        /// The flit, packed.
-        flit: u64,
-    },
-}
-
-/// Watches the boundaries of all cores, routers and injectors of a machine.
-pub struct Boundaries {
-    /// What is 1 in the cycle of an event.
-    taken: Vec<(Probe, Event)>,
-    /// What is 1 in the cycle after an event, and the flit then.
-    sent: Vec<(Probe, Probe, Event)>,
-}
-
-impl Boundaries {
-    /// Those of a machine.
-    ///
-    /// # Errors
-    /// The circuit lacks one of them.
-    pub fn new(machine: &Machine, width: u16, height: u16) -> Result<Self, SimError> {
-        let circuit = &machine.circuit;
-        let (mut taken, mut sent) = (Vec::new(), Vec::new());
-        let mut writer = |name: &str, event| -> Result<(), SimError> {
-            let (valid, flit) = (format!("{name}_valid"), format!("{name}_flit"));
-            sent.push((circuit.probe(&valid)?, circuit.probe(&flit)?, event));
-            Ok(())
-        };
-        for y in 0..height {
-            for x in 0..width {
-                for port in Port::ALL {
-                    let name = format!("router_{x}_{y}.{}", port.name());
-                    writer(&format!("{name}_out"), Event::RouterOutput { x, y, port, flit: 0 })?;
-                    let credit = circuit.probe(&format!("{name}_in_credit"))?;
-                    taken.push((credit, Event::RouterInput { x, y, port }));
-                }
-            }
-        }
-        for (i, core) in machine.build.cores.iter().enumerate() {
-            let (name, core) = (format!("core_{}_{}", core.x, core.y), i as u32);
-            writer(&format!("{name}.out"), Event::CoreOutput { core, flit: 0 })?;
-            taken.push((circuit.probe(&format!("{name}.in_credit"))?, Event::CoreInput { core }));
-        }
-        for injector in 0..machine.hosts.len() as u32 {
-            writer(&format!("injector_{injector}.out"), Event::InjectorOutput { injector, flit: 0 })?;
-        }
-        Ok(Self { taken, sent })
-    }
-
-    /// The events that show in this cycle, each with the cycle in which it happened.
-    pub fn events(&self, cycle: &mut Cycle<'_>) -> Vec<(i64, Event)> {
-        let mut out = Vec::new();
-        for &(probe, event) in &self.taken {
-            if cycle.circuit.get(probe) == 1 {
-                out.push((cycle.cycle, event));
-            }
-        }
-        for &(valid, word, mut event) in &self.sent {
-            if cycle.circuit.get(valid) == 1 {
-                let word = cycle.circuit.get(word);
-                if let Event::RouterOutput { flit, .. }
-                | Event::CoreOutput { flit, .. }
-                | Event::InjectorOutput { flit, .. } = &mut event
-                {
-                    *flit = word;
-                }
-                // The output register shows it a cycle later.
-                out.push((cycle.cycle - 1, event));
-            }
-        }
-        out
-    }
 }

@@ -1,7 +1,8 @@
 //! Whole chips in RTL: the golden spikes and scores, and the simulator's cycle of every event at a boundary.
 
 use hw::blocks::router::Port as RtlPort;
-use hw::machine::{Boundaries, Event, Machine, MachineError, StepCycles, contents};
+use hw::boundary::{Boundaries, Event};
+use hw::machine::{Machine, MachineError, StepCycles, contents};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
@@ -100,7 +101,7 @@ fn lockstep(image: &Image, structure: Structure, machine: &mut Machine, input: &
     assert_eq!(fast.overflows, []);
 
     let channels: Vec<Vec<u32>> = (0..image.network.steps).map(|t| input.step(t).to_vec()).collect();
-    let boundaries = Boundaries::new(machine, mesh.width, mesh.height).expect("a whole chip");
+    let boundaries = Boundaries::new(machine).expect("a whole chip");
     let mut events = Vec::new();
     let rtl = machine
         .run_with(&channels, |cycle| {

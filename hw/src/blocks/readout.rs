@@ -71,13 +71,16 @@ mod tests {
         let (core, address) = (sim.input("core").unwrap(), sim.input("address").unwrap());
         sim.set(address, 6);
         assert_eq!(sim.peek("core_address").unwrap(), 6);
-        for i in 0..5u64 {
-            sim.set(core, i);
-            sim.run(2).unwrap();
-            let data = sim.probe("data").unwrap();
-            assert_eq!(sim.get_s(data), -100 - i.cast_signed());
-            let seen = ["overflow", "overflow_step"].map(|n| sim.peek(n).unwrap());
-            assert_eq!(seen, [i & 1, 7 * i]);
+        let data = sim.probe("data").unwrap();
+        // Another core in every cycle; each answers two cycles later.
+        for cycle in 0..7u64 {
+            sim.set(core, cycle % 5);
+            if let Some(i) = cycle.checked_sub(2) {
+                assert_eq!(sim.get_s(data), -100 - i.cast_signed());
+                let seen = ["overflow", "overflow_step"].map(|n| sim.peek(n).unwrap());
+                assert_eq!(seen, [i & 1, 7 * i]);
+            }
+            sim.step().unwrap();
         }
     }
 
