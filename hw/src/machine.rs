@@ -2,8 +2,6 @@
 //!
 //! This is the host's side, in plain Rust over the simulator of circuits: it offers input spikes to the injectors,
 //! follows the steps, and reads the scores. All that a sample needs beside it is in the circuit.
-//!
-//! Long because a run of the chip (loading, driving, reading back) is one sequence over one state.
 
 use crate::blocks::chip::Chip;
 use crate::blocks::core_of;
