@@ -266,3 +266,18 @@ fn help_teaches_with_an_example() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("model encode") && text.contains("DELAYLINE_CACHE"));
 }
+
+#[test]
+fn a_folder_that_is_not_there_is_told_before_the_work() {
+    let folder = folder();
+    let at = tempfile::tempdir().expect("a folder");
+    let (good, bad) = (at.path().join("out.npz"), at.path().join("no/out"));
+    let bad_list = ["--list", bad.to_str().expect("UTF-8")];
+    for (output, more) in [(&bad, &[][..]), (&good, &bad_list[..])] {
+        let run = encode(folder.path(), output, more);
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        assert!(said.contains("there is no folder"), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(at.path()).expect("lists").count(), 0);
+}

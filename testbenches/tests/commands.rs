@@ -270,3 +270,23 @@ fn an_interrupt_leaves_waves_that_can_be_read() {
     let wave = wellen::simple::read(&waves).expect("wellen reads it");
     assert!(wave.time_table().len() > 1000);
 }
+
+#[test]
+fn the_readme_shows_what_the_main_job_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace");
+    let at = tempfile::tempdir().expect("folder");
+    let waves = at.path().join("out.vcd");
+    let run = Command::new(binary())
+        .args(["--image", "shd.bin", "--vcd", text(&waves)])
+        .current_dir(root)
+        .output()
+        .expect("runs");
+    assert!(run.status.success());
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+    let printed = String::from_utf8(run.stdout).expect("UTF-8");
+    let indented: Vec<_> = printed
+        .lines()
+        .map(|line| if line.is_empty() { String::new() } else { format!("    {line}") })
+        .collect();
+    assert!(readme.contains(&indented.join("\n")), "README.md shows another run than\n{printed}");
+}

@@ -38,7 +38,7 @@ pub use binning::{Binned, Binning};
 pub use csv::{ResultsCsv, SpikesCsv};
 pub use error::Error;
 pub use range::SampleRange;
-pub use whole::write_whole;
+pub use whole::{check_place, write_whole};
 
 use std::path::Path;
 

@@ -51,12 +51,7 @@ impl Whole {
             // A link stays, and the file that it names is replaced.
             found => {
                 let place = if found.is_ok() { path.canonicalize()? } else { path.to_path_buf() };
-                let parent = place.parent().filter(|p| !p.as_os_str().is_empty());
-                let folder = parent.unwrap_or(Path::new("."));
-                if !folder.is_dir() {
-                    let text = format!("there is no folder `{}`; make it first", folder.display());
-                    return Err(io::Error::new(io::ErrorKind::NotFound, text));
-                }
+                let folder = folder_of(&place)?;
                 Out::Temporary(NamedTempFile::new_in(folder)?, place)
             }
         };
@@ -84,6 +79,28 @@ impl Whole {
         file.persist(&place).map_err(|e| e.error)?;
         Ok(())
     }
+}
+
+/// The folder that a file is to lie in; it must be there.
+fn folder_of(path: &Path) -> io::Result<&Path> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let text = format!("there is no folder `{}`; make it first", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    Ok(folder)
+}
+
+/// Whether a file can lie where a path says, to be asked before long work.
+///
+/// # Errors
+/// Where the path is a folder, or its folder is not there.
+pub fn check_place(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder; name a file in it"));
+    }
+    folder_of(path).map(|_| ())
 }
 
 /// Writes a file in whole: a temporary file beside it, then a rename. Pipes and devices are written to.

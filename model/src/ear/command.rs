@@ -91,6 +91,9 @@ pub fn encode(args: &EncodeArgs) -> Result<()> {
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let began = Instant::now();
+    for path in [Some(&args.output), args.list.as_ref()].into_iter().flatten() {
+        spikes::check_place(path).with_context(|| path.display().to_string())?;
+    }
     let sources = sources::find(&args.input)?;
     let labels = match (&args.pattern, &args.labels) {
         (Some(pattern), _) => Labels::Pattern(pattern.clone()),

@@ -194,6 +194,7 @@ fn check_memory(config: &Config, plan: &Plan, data: &Data) -> Result<u64> {
 /// One run: from the first epoch, or from its checkpoint, to the exported network.
 fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let output = Config::required(&config.output, "output")?;
+    spikes::check_place(output).with_context(|| output.display().to_string())?;
     let directory = config.directory()?;
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     let simd = args.simd.unwrap_or_else(Simd::best);
