@@ -119,6 +119,45 @@ fn a_recorded_voice_gives_the_golden_spikes_on_both_structures() {
     assert_equal(&network, &image, &input, "hd_spoken_digit.flac");
 }
 
+/// Cycles in which steps start, and in which a neuron of the first core fires.
+#[derive(Default)]
+struct Moments {
+    starts: Vec<u64>,
+    spikes: Vec<u64>,
+}
+
+impl sim::probe::Probe for Moments {
+    fn step(&mut self, cycle: u64, _: u32) {
+        self.starts.push(cycle);
+    }
+
+    fn membrane(&mut self, cycle: u64, core: usize, _: u32, _: u32, _: i32, spike: bool) {
+        if spike && core == 0 {
+            self.spikes.push(cycle);
+        }
+    }
+}
+
+#[test]
+fn the_layout_of_the_ring_buffer_opens_on_the_start_of_a_step_with_a_spike() {
+    let image = Image::read(&root().join("shd.bin")).expect("shd.bin");
+    let stimulus = image.stimulus.as_ref().expect("carries a stimulus");
+    let stimulus = SpikeFile::from_bytes(stimulus, Path::new("shd.bin")).expect("spikes");
+    let input = stimulus.bin(0, &network().0.binning()).expect("suits the network");
+    let mut simulator =
+        Simulator::new(&image, Structure::RingBuffer, Options::default()).expect("built for both");
+    let mut moments = Moments::default();
+    simulator.run_with(&input, &mut moments).expect("runs");
+    let layout = std::fs::read_to_string(root().join("waves/ring-buffer.gtkw")).expect("a layout");
+    let opens = layout.lines().find_map(|l| l.strip_prefix("[timestart] ")).expect("opens somewhere");
+    let opens: f64 = opens.parse().expect("picoseconds");
+    let from = (opens * image.platform.clock_mhz / 1e6) as u64;
+    let start = moments.starts.iter().find(|&&c| c >= from).expect("a step");
+    assert!(start - from < 10, "opens in cycle {from}, the next step starts in {start}");
+    // As many cycles as the picture is wide.
+    assert!(moments.spikes.iter().any(|c| (from..from + 70).contains(c)), "no spike after cycle {from}");
+}
+
 #[test]
 fn the_layouts_for_gtkwave_name_signals_that_the_waves_have() {
     let image = Image::read(&root().join("shd.bin")).expect("shd.bin");
