@@ -228,7 +228,7 @@ impl Cause {
             Self::Synapses => "synapses and accumulators",
             Self::Delivery => "axon rows and queues",
             Self::Neurons => "neurons and scores",
-            Self::Spikes => "spikes, routes and mesh",
+            Self::Spikes => "spikes and mesh",
         }
     }
 }
