@@ -1,7 +1,7 @@
 // The Verilator side of bench_rtl.sh: the same stimulus and hash as hw/rtl/examples/bench_rtl.rs.
-// TOP and COPIES come from the command line of the compiler.
+// COPIES comes from the command line of the compiler.
 #include "verilated.h"
-#include TOP_HEADER
+#include "Vbench.h"
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
     const bool all = !std::strcmp(argv[1], "all");
     const uint64_t cycles = std::strtoull(argv[2], nullptr, 10);
     auto start = std::chrono::steady_clock::now();
-    auto* top = new TOP;
+    auto* top = new Vbench;
     auto edge = [top] {
         top->clk = 1;
         top->eval();

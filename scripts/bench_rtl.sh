@@ -25,7 +25,7 @@ for copies in 1 4 64; do
   (cd "$dir"
    verilator -cc -O3 --x-assign fast --x-initial fast --noassert --top-module "bench_copies$copies" -Wno-fatal \
      --prefix Vbench --exe "$root/scripts/bench_rtl.cpp" -Mdir built -o bench \
-     -CFLAGS "-DTOP=Vbench -DTOP_HEADER='\"Vbench.h\"' -DCOPIES=$copies" ./*.v
+     -CFLAGS "-DCOPIES=$copies" ./*.v
    make -s -j2 -C built -f Vbench.mk OPT_FAST="-O3 -march=native" OPT_SLOW="-O3 -march=native" \
      OPT_GLOBAL="-O3 -march=native") > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 2; }
   build[$copies]=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }')

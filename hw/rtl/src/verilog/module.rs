@@ -36,7 +36,7 @@ pub(super) fn text(def: &Definition) -> String {
     registers(&mut body, def, &mut names);
     states(&mut out, &names);
     out.push_str(&body);
-    sink(&mut out, def, &mut names);
+    sink(&mut out, def, &mut names, &formal);
     if def.is_clocked() {
         properties(&mut out, def, &mut names, &formal);
     }
@@ -313,8 +313,8 @@ fn registers(out: &mut String, def: &Definition, names: &mut Names) {
 }
 
 /// Reads what nothing else reads, so that a linter's warnings mean something.
-fn sink(out: &mut String, def: &Definition, names: &mut Names) {
-    let mut unused = names.partly_unused();
+fn sink(out: &mut String, def: &Definition, names: &mut Names, formal: &[NodeId]) {
+    let mut unused = names.partly_unused(formal);
     let clocked_inside = def.instances.iter().any(|i| i.def.is_clocked());
     if def.is_clocked() && def.regs.is_empty() && def.memories.is_empty() && !clocked_inside {
         unused.extend(["clk".to_string(), "reset".to_string()]);
