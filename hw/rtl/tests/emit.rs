@@ -77,6 +77,20 @@ fn properties_stand_behind_formal() {
 }
 
 #[test]
+fn what_only_properties_need_stands_behind_formal() {
+    let text = text(|m| {
+        let a = m.input("a", 8);
+        let deep = (0..6).fold(a, |x, i| (x ^ m.u(i, 8)) + a);
+        m.assert("deep", deep.any(), "deep enough to be cut");
+        m.output("x", m.delayed("kept", a));
+    });
+    let (hardware, formal) = text.split_once("`ifdef FORMAL").expect("both");
+    let cut = formal.lines().find_map(|l| l.trim().strip_prefix("wire [7:0] ")).expect("a cut");
+    let name = cut.split(' ').next().expect("its name");
+    assert!(!hardware.contains(name), "{name} in {hardware}");
+}
+
+#[test]
 fn contents_are_written_as_hex_by_path() {
     let verilog = emit(&everything());
     let names: Vec<_> = verilog.memories.iter().map(|m| m.name.as_str()).collect();

@@ -24,6 +24,10 @@ pub(super) enum Kind {
     Outputs,
 }
 
+impl Kind {
+    pub const COUNT: usize = 4;
+}
+
 /// An instance whose values a function computes.
 #[derive(Clone)]
 struct Scope {

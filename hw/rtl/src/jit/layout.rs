@@ -142,28 +142,41 @@ impl State {
         self.0.as_mut_ptr()
     }
 
+    /// Whether an element of some bytes lies at `at`.
+    fn holds(&self, at: u64, bytes: u32) -> bool {
+        at.is_multiple_of(bytes.into()) && at + u64::from(bytes) <= self.bytes()
+    }
+
     /// An element; `at` is a multiple of its size.
     pub fn get(&self, at: u64, width: u32) -> u64 {
-        let all = self.0[(at / 8) as usize].to_ne_bytes();
-        let from = (at % 8) as usize;
-        match bytes(width) {
-            1 => all[from].into(),
-            2 => u16::from_ne_bytes([all[from], all[from + 1]]).into(),
-            4 => u32::from_ne_bytes([all[from], all[from + 1], all[from + 2], all[from + 3]]).into(),
-            _ => u64::from_ne_bytes(all),
+        let bytes = bytes(width);
+        assert!(self.holds(at, bytes), "{at} is in no block");
+        let from = self.0.as_ptr().cast::<u8>().wrapping_add(at as usize);
+        // SAFETY: it lies inside the state and is aligned, and any bits are a number.
+        unsafe {
+            match bytes {
+                1 => from.read().into(),
+                2 => from.cast::<u16>().read().into(),
+                4 => from.cast::<u32>().read().into(),
+                _ => from.cast::<u64>().read(),
+            }
         }
     }
 
+    /// Sets an element, no more than its own bytes: the processor waits where stores and loads of different sizes meet.
     pub fn set(&mut self, at: u64, width: u32, value: u64) {
-        let word = &mut self.0[(at / 8) as usize];
-        let (mut all, from) = (word.to_ne_bytes(), (at % 8) as usize);
-        match bytes(width) {
-            1 => all[from] = value as u8,
-            2 => all[from..from + 2].copy_from_slice(&(value as u16).to_ne_bytes()),
-            4 => all[from..from + 4].copy_from_slice(&(value as u32).to_ne_bytes()),
-            _ => all = value.to_ne_bytes(),
+        let bytes = bytes(width);
+        assert!(self.holds(at, bytes), "{at} is in no block");
+        let to = self.pointer().cast::<u8>().wrapping_add(at as usize);
+        // SAFETY: as for `get`, and nothing else refers to the state meanwhile.
+        unsafe {
+            match bytes {
+                1 => to.write(value as u8),
+                2 => to.cast::<u16>().write(value as u16),
+                4 => to.cast::<u32>().write(value as u32),
+                _ => to.cast::<u64>().write(value),
+            }
         }
-        *word = u64::from_ne_bytes(all);
     }
 
     /// An element of an array at `place`.

@@ -25,6 +25,8 @@ pub(crate) struct Jit {
     state: State,
     /// Unit of each instance, and where its block starts.
     placed: Vec<(usize, u64)>,
+    /// Where the top's inputs lie, and their widths.
+    inputs: Vec<(u64, u32)>,
     /// Values of all nodes, where they are fresh.
     values: Vec<u64>,
     /// Counts changes of inputs and state.
@@ -55,6 +57,7 @@ impl Jit {
         design.top().outputs.iter().for_each(|o| is_output[o.node.index()] = true);
         let mut jit = Self {
             state: State::new(program.units[top].layout.size),
+            inputs: program.units[top].layout.inputs.iter().map(|p| (p.offset, p.width)).collect(),
             program,
             placed,
             values: vec![0; design.values],
@@ -145,7 +148,7 @@ impl Engine for Jit {
     }
 
     fn set_input(&mut self, input: usize, value: u64) {
-        let (at, width) = self.element(0, |l| l.inputs[input]);
+        let (at, width) = self.inputs[input];
         self.state.set(at, width, value);
         self.now += 1;
     }

@@ -1,6 +1,6 @@
 //! Machine code of a circuit, compiled definition by definition.
 //!
-//! The only unsafe code of the crate is here: it calls what was compiled, and frees it.
+//! With the access to the state in `layout.rs` this is the only unsafe code of the crate: it calls what was compiled, and frees it.
 
 use super::function::{Emitter, Kind};
 use super::layout::{State, Unit, units};
@@ -35,11 +35,9 @@ pub(super) struct Program {
     context: Context,
     builder: FunctionBuilderContext,
     declared: HashMap<(Kind, usize), FuncId>,
-    /// Entry points that can be called.
-    ready: HashMap<(Kind, usize), *const u8>,
-    clock: *const u8,
-    check: Option<*const u8>,
-    /// Words that the state of the whole circuit has.
+    /// Entry points that can be called, by kind and unit; null where nothing was compiled yet.
+    ready: [Vec<*const u8>; Kind::COUNT],
+    /// Bytes that the state of the whole circuit has.
     bytes: u64,
 }
 
@@ -47,7 +45,7 @@ pub(super) struct Program {
 unsafe impl Send for Program {}
 
 impl Program {
-    /// Compiles what every cycle needs.
+    /// Compiles the clock edge; the rest follows when it is first needed.
     pub fn new(design: &Design) -> Result<Self, CompileError> {
         let host = |e: String| CompileError::Host(e);
         let mut flags = settings::builder();
@@ -75,16 +73,9 @@ impl Program {
             module: Some(module),
             builder: FunctionBuilderContext::new(),
             declared: HashMap::new(),
-            ready: HashMap::new(),
-            clock: std::ptr::null(),
-            check: None,
+            ready: std::array::from_fn(|_| vec![std::ptr::null(); top + 1]),
         };
         program.compile(Kind::Clock, top)?;
-        if program.units[top].checked {
-            program.compile(Kind::Check, top)?;
-            program.check = Some(program.ready[&(Kind::Check, top)]);
-        }
-        program.clock = program.ready[&(Kind::Clock, top)];
         Ok(program)
     }
 
@@ -138,7 +129,7 @@ impl Program {
         let module = self.module.as_mut().expect("there until it is dropped");
         module.finalize_definitions()?;
         let entry = module.get_finalized_function(self.declared[&(kind, unit)]);
-        self.ready.insert((kind, unit), entry);
+        self.ready[kind as usize][unit] = entry;
         Ok(())
     }
 
@@ -160,41 +151,50 @@ impl Program {
         Ok(())
     }
 
+    /// Entry point of a function, compiled if it was not yet.
+    ///
+    /// # Panics
+    /// If it cannot be compiled, although the clock edge of the same circuit was.
+    fn entry(&mut self, kind: Kind, unit: usize) -> *const u8 {
+        if self.ready[kind as usize][unit].is_null() {
+            self.compile(kind, unit).expect("its clock edge was compiled");
+        }
+        self.ready[kind as usize][unit]
+    }
+
     /// Takes the clock edge.
-    pub fn clock(&self, state: &mut State) {
-        debug_assert!(state.bytes() >= self.bytes);
+    pub fn clock(&mut self, state: &mut State) {
+        assert!(state.bytes() >= self.bytes);
+        let entry = self.entry(Kind::Clock, self.units.len() - 1);
         // SAFETY: the code was compiled with this signature, and touches only the top's block, which is as long as the
         // layout says: offsets are those of the layout, and every index of a memory is bounded in the code.
         unsafe {
-            let function: extern "C" fn(*mut u64) = std::mem::transmute(self.clock);
+            let function: extern "C" fn(*mut u64) = std::mem::transmute(entry);
             function(state.pointer());
         }
     }
 
     /// Marks the covers of this cycle, and tells whether something may be violated.
-    pub fn check(&self, state: &mut State) -> bool {
-        let Some(check) = self.check else { return false };
-        debug_assert!(state.bytes() >= self.bytes);
+    pub fn check(&mut self, state: &mut State) -> bool {
+        let top = self.units.len() - 1;
+        if !self.units[top].checked {
+            return false;
+        }
+        assert!(state.bytes() >= self.bytes);
+        let entry = self.entry(Kind::Check, top);
         // SAFETY: as for the clock edge.
         unsafe {
-            let function: extern "C" fn(*mut u64, u8) -> u8 = std::mem::transmute(check);
+            let function: extern "C" fn(*mut u64, u8) -> u8 = std::mem::transmute(entry);
             function(state.pointer(), 0) != 0
         }
     }
 
     /// Gives the values of nodes of the instance whose block is at `at`, one word a node of its definition.
-    ///
-    /// # Panics
-    /// If the function cannot be compiled, which the clock edge of the same definition was.
     pub fn look(&mut self, kind: Kind, unit: usize, state: &mut State, at: u64, values: &mut [u64]) {
         assert!(matches!(kind, Kind::View | Kind::Outputs));
-        let layout = &self.units[unit].layout;
-        assert!(at.is_multiple_of(8) && at + layout.size <= state.bytes());
+        assert!(at.is_multiple_of(8) && at + self.units[unit].layout.size <= state.bytes());
         assert!(values.len() >= self.units[unit].def.nodes.len());
-        if !self.ready.contains_key(&(kind, unit)) {
-            self.compile(kind, unit).expect("its clock edge was compiled");
-        }
-        let entry = self.ready[&(kind, unit)];
+        let entry = self.entry(kind, unit);
         // SAFETY: the code was compiled with this signature; it touches one block from `at` on, which the state holds, and
         // one word for each node, which `values` has.
         unsafe {

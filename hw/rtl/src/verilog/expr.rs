@@ -172,16 +172,14 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Identifiers of which some bits are not used, without the wires that stand behind `ifdef FORMAL`.
+    /// Identifiers of which some bits are not used, but for those of `formal`, which only properties see.
     pub fn partly_unused(&self, formal: &[NodeId]) -> Vec<String> {
         let idents = self.ident.iter().enumerate().filter_map(|(i, name)| name.as_ref().map(|n| (i, n)));
         let unused = idents.filter(|&(i, _)| {
             let node = self.def.nodes[i];
-            let output = self.lent.contains_key(&NodeId(i as u32));
-            self.used[i] != mask(node.width)
-                && !output
-                && !matches!(node.op, Op::State(..))
-                && !formal.contains(&NodeId(i as u32))
+            let id = NodeId(i as u32);
+            let elsewhere = self.lent.contains_key(&id) || formal.contains(&id);
+            self.used[i] != mask(node.width) && !elsewhere && !matches!(node.op, Op::State(..))
         });
         unused.map(|(_, name)| name.clone()).collect()
     }

@@ -333,3 +333,27 @@ fn a_slice_of_a_slice_is_the_bits_that_both_take() {
         assert_eq!(sim.peek("top").unwrap(), value >> 15);
     }
 }
+
+#[test]
+fn sums_of_extended_values_wrap_at_their_own_width() {
+    let m = Module::new("sums", &[]);
+    let (a, b) = (m.input_s("a", 6), m.input_s("b", 6));
+    let once = a.sext(7) + b.sext(7);
+    let twice = once + once;
+    m.output("less", twice.lt(once));
+    m.output("shifted", (twice - b.sext(7)) >> 2);
+    let (x, y) = (a.as_u().zext(7), b.as_u().zext(7));
+    m.output("unsigned", ((x + y) + (x - y)) >> 1);
+    let mut sim = simulator(&finish(m));
+    let (a, b) = (sim.input("a").unwrap(), sim.input("b").unwrap());
+    let [less, shifted, unsigned] = ["less", "shifted", "unsigned"].map(|n| sim.probe(n).unwrap());
+    let wrap = |x: i64| (x << 57) >> 57;
+    for (x, y) in (-32..32i64).flat_map(|x| (-32..32).map(move |y| (x, y))) {
+        sim.set_s(a, x);
+        sim.set_s(b, y);
+        let twice = wrap(2 * (x + y));
+        assert_eq!(sim.get(less), u64::from(twice < x + y), "{x} {y}");
+        assert_eq!(sim.get_s(shifted), wrap(twice - y) >> 2, "{x} {y}");
+        assert_eq!(sim.get(unsigned), ((2 * (x & 63)) & 127) as u64 >> 1, "{x} {y}");
+    }
+}

@@ -261,7 +261,9 @@ impl<'m> Builder<'m> {
             known.by_ref().for_each(|known| known.set_if(self.awake(all_read), m.u(1, 1)));
         }
         if self.recipe.sleepy {
-            m.idle_when(!self.wake);
+            // Deep, though it says no more than that it is not awake.
+            let more = (3..9).fold(self.bit(1), |x, k| (x & self.bit(k)) ^ self.bit(k + 11));
+            m.idle_when(!self.wake & (more | !self.bit(2)));
         } else if self.recipe.wild && self.pool.len().is_multiple_of(2) {
             m.idle_when(self.bit(3) & self.bit(5) & self.bit(11));
         }
