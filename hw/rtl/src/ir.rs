@@ -248,7 +248,7 @@ pub enum Named {
 }
 
 /// A checked module with one set of parameters.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     pub(crate) name: String,
     pub(crate) parameters: Vec<(String, u64)>,
@@ -287,6 +287,12 @@ impl Definition {
             name.push_str(&format!("_{parameter}{value}"));
         }
         legal(&name)
+    }
+
+    /// A parameter by its name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<u64> {
+        self.parameters.iter().find(|(n, _)| n == name).map(|p| p.1)
     }
 
     /// Input ports.

@@ -60,6 +60,7 @@
 //!   [`Module::finish`] checks (`check.rs`) and gives a [`Def`] ([`ir`]), shared by all instances.
 //! - [`Simulator`] runs a circuit a cycle at a time, compiled to machine code (`jit/`) or interpreted (`interp.rs`);
 //!   [`Tracer`] writes its waves through [`wave`].
+//! - [`reopen`] opens a finished definition again: for faults, proofs and a look inside.
 //! - [`verilog`] emits Verilog-2005, a file a definition; [`Cost`] counts what a circuit is made of.
 //!
 //! # Clock and reset
@@ -82,6 +83,7 @@ pub mod module;
 mod names;
 mod op;
 mod operators;
+pub mod reopen;
 mod semantics;
 mod sim;
 pub mod states;
