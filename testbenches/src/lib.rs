@@ -1,6 +1,8 @@
 //! Properties, equivalence, co-simulation and cross-crate benches.
 //!
-//! What the tests share: golden vectors, platforms, random networks.
+//! What the tests share: golden vectors, platforms, random networks, proofs.
 
+pub mod formal;
 pub mod golden;
+pub mod proofs;
 pub mod random;
