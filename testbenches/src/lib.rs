@@ -5,4 +5,5 @@
 pub mod formal;
 pub mod golden;
 pub mod proofs;
+pub mod properties;
 pub mod random;

@@ -1,0 +1,147 @@
+//! Properties of the blocks over random parameters and stimulus, a file for each; [`all`] is the list.
+//!
+//! A property elaborates a block, lets a test alter it, and compares what it does with a plain model. So the same property
+//! that holds of the block must fail of the block with a fault.
+
+pub mod barrier;
+pub mod links;
+pub mod mesh;
+pub mod queue;
+pub mod ring;
+pub mod soma;
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
+use rtl::{Def, Simulator, Violation};
+use std::fmt::Debug;
+
+/// What a test does to a block before it is simulated.
+pub type Alter<'a> = &'a dyn Fn(Def) -> Def;
+
+/// A property.
+pub struct Property {
+    /// Name.
+    pub name: &'static str,
+    /// What holds.
+    pub claim: &'static str,
+    /// Looks for a case that breaks it; gives the smallest that it finds.
+    pub check: fn(&mut Search<'_>) -> Result<(), String>,
+}
+
+/// All properties.
+#[must_use]
+pub fn all() -> Vec<Property> {
+    vec![
+        ring::property(),
+        queue::property(),
+        links::fifo(),
+        links::memory_fifo(),
+        links::credits(),
+        mesh::property(),
+        soma::property(),
+        barrier::property(),
+    ]
+}
+
+/// The random numbers of a seed.
+#[must_use]
+pub fn rng(seed: u64) -> TestRng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+}
+
+/// A search for a case that breaks a property.
+pub struct Search<'a> {
+    runner: TestRunner,
+    alter: Alter<'a>,
+}
+
+impl<'a> Search<'a> {
+    /// A search through so many cases. With `keep` a case that fails is kept and tried first from then on.
+    #[must_use]
+    pub fn new(cases: u32, rng: TestRng, keep: bool, alter: Alter<'a>) -> Self {
+        let kept = FileFailurePersistence::Direct("regressions.txt");
+        let config = Config {
+            cases,
+            failure_persistence: keep.then(|| Box::new(kept) as _),
+            source_file: Some(file!()),
+            max_shrink_iters: if keep { 2000 } else { 0 },
+            ..Config::default()
+        };
+        Self { runner: TestRunner::new_with_rng(config, rng), alter }
+    }
+
+    /// Tries `run` on random cases.
+    ///
+    /// # Errors
+    /// The smallest case found that fails.
+    pub fn over<S: Strategy<Value: Debug>>(
+        &mut self,
+        cases: &S,
+        run: impl Fn(&S::Value, Alter<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let alter = self.alter;
+        let result = self
+            .runner
+            .run(cases, |case| run(&case, alter).map_err(proptest::test_runner::TestCaseError::fail));
+        result.map_err(|e| e.to_string())
+    }
+}
+
+/// A running block with its ports by name.
+pub(crate) struct Circuit(pub Simulator);
+
+impl Circuit {
+    pub fn new(def: Def, alter: Alter<'_>) -> Self {
+        Self(Simulator::interpreted(&alter(def)))
+    }
+
+    pub fn set(&mut self, name: &str, value: impl Into<u64>) {
+        let input = self.0.input(name).expect("an input");
+        self.0.set(input, value.into());
+    }
+
+    pub fn set_s(&mut self, name: &str, value: i64) {
+        let input = self.0.input(name).expect("an input");
+        self.0.set_s(input, value);
+    }
+
+    pub fn get(&mut self, name: &str) -> u64 {
+        self.0.peek(name).expect("a signal")
+    }
+
+    pub fn is(&mut self, name: &str) -> bool {
+        self.get(name) == 1
+    }
+
+    pub fn get_s(&mut self, name: &str) -> i64 {
+        let probe = self.0.probe(name).expect("a signal");
+        self.0.get_s(probe)
+    }
+
+    pub fn step(&mut self) -> Result<(), String> {
+        self.0.step().map_err(|v: Violation| v.to_string())
+    }
+}
+
+/// An error where two values differ.
+pub(crate) fn same<T: PartialEq + Debug>(found: T, expected: T, what: &str) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?} instead of {expected:?}")) }
+}
+
+/// A small generator of stalls, so that a case is small and its stimulus long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// One of `0..n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
