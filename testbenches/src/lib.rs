@@ -7,3 +7,23 @@ pub mod golden;
 pub mod proofs;
 pub mod properties;
 pub mod random;
+
+use hw::Platform;
+use hw::platform::{Injector, Side};
+
+/// The small platform with another mesh and cores of so many neurons.
+///
+/// # Panics
+/// If `platforms/tiny.toml` is damaged.
+#[must_use]
+pub fn platform(width: u16, height: u16, neurons: u32) -> Platform {
+    let mut p = Platform::parse("tiny.toml", include_str!("../platforms/tiny.toml")).expect("a platform");
+    (p.mesh.width, p.mesh.height) = (width, height);
+    (p.core.neurons, p.core.readouts) = (neurons, neurons.min(5));
+    p.mesh.injectors = vec![
+        Injector { x: width - 1, y: 0, side: Side::North },
+        Injector { x: width - 1, y: height - 1, side: Side::East },
+        Injector { x: 0, y: height - 1, side: Side::South },
+    ];
+    p
+}

@@ -2,36 +2,19 @@
 
 use hw::blocks::router::Port as RtlPort;
 use hw::boundary::{Boundaries, Event};
-use hw::machine::{Machine, MachineError, StepCycles, contents};
+use hw::machine::{Machine, MachineError, StepCycles};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use rtl::verilog::{Bench, emit};
 use sim::mesh::{Flit, Port};
 use sim::probe::Probe;
 use sim::{Options, Simulator};
 use spikes::Binned;
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
 use testbenches::golden::{Outcome, Vector};
-use testbenches::random;
-
-/// The small platform with another mesh and cores of so many neurons.
-fn platform(width: u16, height: u16, neurons: u32) -> Platform {
-    let text = include_str!("../platforms/tiny.toml");
-    let mut p = Platform::parse("tiny.toml", text).expect("a platform");
-    (p.mesh.width, p.mesh.height) = (width, height);
-    (p.core.neurons, p.core.readouts) = (neurons, neurons.min(5));
-    p.mesh.injectors = vec![
-        Injector { x: width - 1, y: 0, side: Side::North },
-        Injector { x: width - 1, y: height - 1, side: Side::East },
-        Injector { x: 0, y: height - 1, side: Side::South },
-    ];
-    p
-}
+use testbenches::{platform, random};
 
 /// What the simulator did: cycles of each step, and every event at a boundary.
 #[derive(Default)]
@@ -220,7 +203,6 @@ fn saturating_membranes_on_slow_accumulators() {
 }
 
 #[test]
-#[ignore = "minutes: a large chip on the interpreter"]
 fn many_cores() {
     let wide = with(platform(4, 4, 40), |p| {
         p.ring_buffer.accumulators = 40 * 64;
@@ -313,60 +295,4 @@ fn a_machine_refuses_what_does_not_fit_its_image_and_runs_on() {
     assert_eq!(after, fresh.run(&good).expect("runs"), "what broke off leaves nothing behind");
     fresh.patience = 3;
     assert!(matches!(fresh.run(&good), Err(MachineError::Stuck { step: 0, cycles: 4 })));
-}
-
-/// Emits the chip of an image with its contents and a recorded run; gives their directory and the modules' files.
-fn emitted(structure: Structure) -> (tempfile::TempDir, Vec<String>) {
-    let (_, image, channels) = four_cores("recurrent_subtract", |_| ());
-    let build = image.builds.iter().find(|b| b.structure == structure).expect("a build");
-    let mut machine = Machine::new(&image, structure).expect("a circuit");
-    let top = machine.circuit().design().top().clone();
-    let mut bench = Bench::new(&top);
-    let outcome = machine.run_with(&channels, |cycle| {
-        bench.sample(cycle.circuit);
-        ControlFlow::Continue(())
-    });
-    assert!(outcome.expect("runs").spikes.len() > 50);
-    let dir = tempfile::tempdir().expect("a directory");
-    let text = emit(&top);
-    let paths = text.memories.iter().filter_map(|m| m.path.clone()).collect();
-    let words: std::collections::BTreeMap<_, _> = contents(build, paths).collect();
-    text.write_to(dir.path(), |path| words.get(path).map(|w| w.to_vec())).expect("written");
-    std::fs::write(dir.path().join("bench.v"), bench.text()).expect("written");
-    std::fs::write(dir.path().join("chip.vectors"), bench.vectors()).expect("written");
-    let mut files: Vec<_> = text.files.into_iter().map(|(name, _)| name).collect();
-    files.push("bench.v".into());
-    (dir, files)
-}
-
-#[track_caller]
-fn tool(dir: &Path, program: &str, options: &[&str], files: &[String]) -> String {
-    let out = Command::new(program).current_dir(dir).args(options).args(files).output().expect("installed");
-    let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).to_string();
-    assert!(out.status.success(), "{program}: {text}");
-    text
-}
-
-#[test]
-#[ignore = "needs Icarus: scripts/setup.sh"]
-fn icarus_runs_a_whole_chip_to_the_same_outputs_every_cycle() {
-    for structure in Structure::ALL {
-        let (dir, files) = emitted(structure);
-        tool(dir.path(), "iverilog", &["-g2005", "-Wall", "-s", "chip_bench", "-o", "chip.vvp"], &files);
-        let out = tool(dir.path(), "vvp", &["-n", "chip.vvp"], &[]);
-        assert!(out.contains("PASS"), "{structure}: {out}");
-    }
-}
-
-#[test]
-#[ignore = "needs Verilator: scripts/setup.sh"]
-fn verilator_runs_a_whole_chip_to_the_same_outputs_every_cycle() {
-    for structure in Structure::ALL {
-        let (dir, files) = emitted(structure);
-        let options =
-            ["--binary", "-Wno-fatal", "--x-initial", "0", "-O3", "--top-module", "chip_bench", "-o", "run"];
-        tool(dir.path(), "verilator", &options, &files);
-        let out = tool(dir.path(), "obj_dir/run", &[], &[]);
-        assert!(out.contains("PASS") && out.contains(" 0 unknown bits"), "{structure}: {out}");
-    }
 }

@@ -162,6 +162,25 @@ impl Design {
         unreachable!("split gives at least one part")
     }
 
+    /// Path and definition of every instance, each before those that it holds; the top's path is empty.
+    pub fn tree(&self) -> impl Iterator<Item = (String, &Def)> {
+        self.placed.iter().enumerate().map(|(i, placed)| (self.path(i), &placed.def))
+    }
+
+    /// An instance by its path; the top's is empty.
+    pub(crate) fn instance(&self, path: &str) -> Result<(usize, &Def), SimError> {
+        if path.is_empty() {
+            return Ok((0, self.top()));
+        }
+        match self.find(path)? {
+            (parent, Named::Instance(i)) => {
+                let instance = self.placed[parent].children[i as usize];
+                Ok((instance, &self.placed[instance].def))
+            }
+            _ => Err(SimError::WrongKind { path: path.to_string(), wanted: "an instance" }),
+        }
+    }
+
     /// Paths of all memories, in a fixed order.
     #[must_use]
     pub fn memory_paths(&self) -> Vec<String> {

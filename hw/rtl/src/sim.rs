@@ -249,9 +249,9 @@ impl Simulator {
         self.engine.value(probe.instance, probe.node)
     }
 
-    /// A port of the top in this cycle, as bits.
-    pub(crate) fn port_bits(&mut self, port: &crate::ir::Port) -> u64 {
-        self.engine.value(0, port.node)
+    /// A port of an instance in this cycle, as bits.
+    pub(crate) fn port_bits(&mut self, instance: usize, port: &crate::ir::Port) -> u64 {
+        self.engine.value(instance, port.node)
     }
 
     /// A signal in this cycle, as a signed number.
