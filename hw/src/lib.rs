@@ -3,7 +3,6 @@
 //! `TIMING.md` beside the manifest states what every block does in which cycle; `IMAGE.md` states the file format.
 
 pub mod blocks;
-pub mod boundary;
 pub mod codec;
 pub mod image;
 pub mod layout;

@@ -3,6 +3,7 @@
 use crate::random_input::RandomInput;
 use clap::{Args as Arguments, Parser, Subcommand};
 use hw::platform::Structure;
+use sim::lockstep::Components;
 use spikes::SampleRange;
 use std::path::PathBuf;
 
@@ -21,9 +22,11 @@ Examples:
   sim --image shd.bin --random-input 100,8000,1 a load test: 100 samples of 8000 random spikes
   sim noc --svg curve.svg                      the mesh alone: latency against load
   sim --image shd.bin --stats stats.json       every count of the run, exact
+  sim --image shd.bin --lockstep all --random-input 3,2000,1
+                                               three samples beside the RTL, every signal in every cycle
   sim cost --image shd.bin --output cost       what the delays cost, on both structures
 
-Exit status: 0 done, 1 a queue overflowed or the mesh deadlocked, 2 wrong use or bad input, 130 interrupted."
+Exit status: 0 done, 1 a queue overflowed, the mesh deadlocked or RTL and fast model differ, 2 wrong use or bad input, 130 interrupted."
 )]
 pub struct Cli {
     /// Something other than running an image
@@ -112,6 +115,13 @@ pub struct Args {
     /// Only scopes or signals whose path matches this glob; may be given several times
     #[arg(long, value_name = "GLOB", requires = "vcd")]
     pub vcd_scope: Vec<glob::Pattern>,
+    /// Run these components in RTL too and compare them with it in every cycle: all, or names like 0_1 (core and router
+    /// at column 0, row 1), core_0_1, router_2_0, injector_0 with commas between; the first difference ends the run, status 1
+    #[arg(long, value_name = "CORES|all", conflicts_with_all = ["vcd", "threads"])]
+    pub lockstep: Option<Components>,
+    /// Where --lockstep writes both sides as VCD if they differ
+    #[arg(long, value_name = "FILE", requires = "lockstep", default_value = "lockstep.vcd")]
+    pub lockstep_vcd: PathBuf,
     /// Write all spikes as CSV
     #[arg(long, value_name = "FILE")]
     pub spikes: Option<PathBuf>,

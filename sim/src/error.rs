@@ -62,4 +62,15 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// The circuit cannot be made, or stopped by itself.
+    #[error("RTL: {0}")]
+    Rtl(#[from] hw::machine::MachineError),
+    /// A name given to `--lockstep` that the chip does not have.
+    #[error("--lockstep {name}: no such component; write `all`, or names with commas between them: {known}")]
+    Component {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
 }

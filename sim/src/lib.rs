@@ -9,6 +9,7 @@
 mod core;
 pub mod cost;
 pub mod error;
+pub mod lockstep;
 pub mod memory;
 pub mod mesh;
 pub mod noc;
@@ -219,6 +220,16 @@ impl Simulator {
     /// # Errors
     /// As [`Simulator::run`].
     pub fn run_with<P: Probe>(&mut self, input: &Binned, probe: &mut P) -> Result<Outcome, Error> {
+        let mut run = self.begin(input)?;
+        while run.advance(probe)? {}
+        Ok(run.finish())
+    }
+
+    /// Begins a sample that is then run step by step.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn begin<'a>(&'a mut self, input: &'a Binned) -> Result<Run<'a>, Error> {
         let program = Arc::clone(&self.program);
         let steps = program.network.steps;
         let found = input.offsets.len() as u32 - 1;
@@ -228,38 +239,15 @@ impl Simulator {
         self.mesh.reset();
         (self.input_spikes, self.injected) = (0, 0);
         let reset_cycles = self.cores.iter_mut().map(|c| c.reset(&program)).max().unwrap_or(0);
-        let mut spikes = Vec::new();
-        let mut overflows: Vec<Overflow> = Vec::new();
-        let mut now = 0;
-        for step in 0..steps {
-            if self.options.interrupt.as_ref().is_some_and(|i| i.load(Ordering::Relaxed)) {
-                return Err(Error::Interrupted);
-            }
-            probe.step(now, step);
-            let first = spikes.len();
-            let quiet = self.step(&program, input, step, now, &mut spikes, probe)?;
-            spikes[first..].sort_unstable();
-            let release = quiet + u64::from(program.platform.mesh.barrier_latency);
-            probe.barrier(quiet, release);
-            if program.structure == Structure::SharedQueue {
-                self.watch_queues(&program, step, &mut overflows);
-            }
-            now = release;
-        }
-        let scores = self.scores(&program, &spikes);
-        let prediction = (0..scores.len()).rev().max_by_key(|&i| scores[i]).unwrap_or(0) as u32;
-        Ok(Outcome {
-            spikes,
-            prediction,
-            scores,
-            cycles: now,
+        Ok(Run {
+            simulator: self,
+            program,
+            input,
+            step: 0,
+            now: 0,
             reset_cycles,
-            overflows,
-            cores: self.cores.iter().map(|c| c.stats.clone()).collect(),
-            input_spikes: self.input_spikes,
-            injected: self.injected,
-            hops: self.mesh.hops,
-            router_stalls: self.mesh.stalls,
+            spikes: Vec::new(),
+            overflows: Vec::new(),
         })
     }
 
@@ -356,5 +344,74 @@ impl Simulator {
             }
         }
         scores
+    }
+}
+
+/// A sample in progress.
+#[derive(Debug)]
+pub struct Run<'a> {
+    simulator: &'a mut Simulator,
+    program: Arc<Program>,
+    input: &'a Binned,
+    step: u32,
+    now: u64,
+    reset_cycles: u64,
+    spikes: Vec<Spike>,
+    overflows: Vec<Overflow>,
+}
+
+impl Run<'_> {
+    /// Runs the next step; `false` where none is left.
+    ///
+    /// # Errors
+    /// [`Error::Channel`], [`Error::Deadlock`] or [`Error::Interrupted`].
+    pub fn advance<P: Probe>(&mut self, probe: &mut P) -> Result<bool, Error> {
+        let Self { simulator, program, step, .. } = self;
+        let step = *step;
+        if step == program.network.steps {
+            return Ok(false);
+        }
+        if simulator.options.interrupt.as_ref().is_some_and(|i| i.load(Ordering::Relaxed)) {
+            return Err(Error::Interrupted);
+        }
+        probe.step(self.now, step);
+        let first = self.spikes.len();
+        let quiet = simulator.step(program, self.input, step, self.now, &mut self.spikes, probe)?;
+        self.spikes[first..].sort_unstable();
+        let release = quiet + u64::from(program.platform.mesh.barrier_latency);
+        probe.barrier(quiet, release);
+        if program.structure == Structure::SharedQueue {
+            simulator.watch_queues(program, step, &mut self.overflows);
+        }
+        self.now = release;
+        self.step += 1;
+        Ok(true)
+    }
+
+    /// Queues that have overflowed so far.
+    #[must_use]
+    pub fn overflows(&self) -> &[Overflow] {
+        &self.overflows
+    }
+
+    /// What came of it, after the last step.
+    #[must_use]
+    pub fn finish(self) -> Outcome {
+        let simulator = self.simulator;
+        let scores = simulator.scores(&self.program, &self.spikes);
+        let prediction = (0..scores.len()).rev().max_by_key(|&i| scores[i]).unwrap_or(0) as u32;
+        Outcome {
+            spikes: self.spikes,
+            prediction,
+            scores,
+            cycles: self.now,
+            reset_cycles: self.reset_cycles,
+            overflows: self.overflows,
+            cores: simulator.cores.iter().map(|c| c.stats.clone()).collect(),
+            input_spikes: simulator.input_spikes,
+            injected: simulator.injected,
+            hops: simulator.mesh.hops,
+            router_stalls: simulator.mesh.stalls,
+        }
     }
 }

@@ -4,6 +4,7 @@ mod cli;
 mod cost_command;
 mod curve;
 mod gates_command;
+mod lockstep_run;
 mod random_input;
 mod report;
 mod run;

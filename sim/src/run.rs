@@ -1,6 +1,7 @@
 //! Stages of a run: read, simulate, write.
 
 use crate::cli::Args;
+use crate::lockstep_run::{Parted, in_lockstep};
 use crate::random_input::RandomInput;
 use crate::report::Report;
 use anyhow::{Context, Result, anyhow, bail};
@@ -24,10 +25,12 @@ pub fn is_interrupt(error: &anyhow::Error) -> bool {
 
 /// Exit status of an error: 1 where the run itself failed, 2 for everything before it.
 pub fn status(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref() {
-        Some(sim::Error::Deadlock { .. }) => 1,
-        _ => 2,
-    }
+    use hw::machine::MachineError::{Stuck, Violation};
+    let failed = matches!(
+        error.downcast_ref(),
+        Some(sim::Error::Deadlock { .. } | sim::Error::Rtl(Stuck { .. } | Violation(_)))
+    );
+    if failed || error.is::<Parted>() { 1 } else { 2 }
 }
 
 /// Runs as the command line says.
@@ -83,20 +86,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         bar.inc(1);
         Ok(())
     };
-    let outcome = if let Some(path) = &args.vcd {
+    let outcome = if let Some(components) = &args.lockstep {
+        in_lockstep(args, components, &image, simulator, &from, samples.clone(), &mut finish)
+    } else if let Some(path) = &args.vcd {
         with_waves(args, path, simulator, &from, first, &mut finish)
     } else {
         parallel(args, &simulator, &from, samples.clone(), &mut finish)
     };
     bar.finish_and_clear();
     if let Err(error) = outcome {
-        if is_interrupt(&error) {
+        if is_interrupt(&error) || status(&error) == 1 {
             // What is done is kept whole.
             writers.finish()?;
             let (done, all) = (report.samples, samples.len());
             report.write(args, &image)?;
             write_statistics(args, &image, statistics, true)?;
-            warn(format_args!("interrupted after {done} of {all} samples; their results are written"));
+            let how = if is_interrupt(&error) { "interrupted" } else { "stopped" };
+            warn(format_args!("{how} after {done} of {all} samples; their results are written"));
         }
         return Err(error);
     }
@@ -107,7 +113,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// A line for the user; a reader that has left is no error.
-fn warn(line: std::fmt::Arguments<'_>) {
+pub fn warn(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -209,7 +215,8 @@ fn write_statistics(
 }
 
 fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
-    if args.quiet || samples < 2 {
+    // In lockstep steps are counted, not samples.
+    if args.quiet || samples < 2 || args.lockstep.is_some() {
         return indicatif::ProgressBar::hidden();
     }
     let style = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} samples, {eta} left")
@@ -218,20 +225,23 @@ fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
 }
 
 /// Where samples come from.
-struct Source<'a> {
+pub struct Source<'a> {
     file: &'a SpikeFile,
     /// For messages.
     name: &'a str,
-    binning: Binning,
+    /// How they become steps and channels.
+    pub binning: Binning,
 }
 
 impl Source<'_> {
-    fn bin(&self, sample: usize) -> Result<Binned> {
+    /// The spikes of a sample.
+    pub fn bin(&self, sample: usize) -> Result<Binned> {
         self.file.bin(sample, &self.binning).with_context(|| self.name.to_string())
     }
 }
 
-type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
+/// What is done with each sample, in their order.
+pub type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
 
 fn with_waves(
     args: &Args,

@@ -212,6 +212,32 @@ fn a_sample_that_overflows_fails_alone() {
     assert!(read(&report.join("report.json")).contains("\"failed\": 1"));
 }
 
+#[test]
+fn lockstep_runs_the_samples_beside_the_rtl() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = relay(at.path(), 3, 4, 3, 4096);
+    let results = at.path().join("results.csv");
+    let run = ["--image", text(&image), "--results", text(&results), "--lockstep"];
+    for components in ["all", "0_0,injector_0"] {
+        let out = sim(&[&run[..], &[components]].concat());
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(0), "{said}");
+        assert!(said.contains("RTL and fast model agree"), "{said}");
+        assert_eq!(std::fs::read_to_string(&results).expect("written").lines().count(), 4);
+    }
+    let out = sim(&[&run[..], &["core_0_0,3_9x"]].concat());
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("3_9x") && said.contains("router_1_0"), "{said}");
+    assert!(!at.path().join("lockstep.vcd").exists());
+    // A queue that is too short fails its sample as without RTL.
+    let short = relay(at.path(), 3, 4, 2, 3);
+    let out = sim(&["--image", text(&short), "--lockstep", "all"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("sample 1") && said.contains("depth of 4 would"), "{said}");
+}
+
 /// Starts a run that takes minutes, interrupts it once `runs` says so, and waits for its end.
 #[cfg(unix)]
 fn interrupted(arguments: &[&str], runs: impl Fn() -> bool) -> Output {

@@ -1,14 +1,11 @@
-//! Whole chips in RTL: the golden spikes and scores, and the simulator's cycle of every event at a boundary.
+//! Whole chips in RTL: the golden spikes and scores, and every signal of the fast model in every cycle.
 
-use hw::blocks::router::Port as RtlPort;
-use hw::boundary::{Boundaries, Event};
-use hw::machine::{Machine, MachineError, StepCycles};
+use hw::machine::{Machine, MachineError};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use sim::mesh::{Flit, Port};
-use sim::probe::Probe;
+use sim::lockstep::{Components, Lockstep};
 use sim::{Options, Simulator};
 use spikes::Binned;
 use std::cell::Cell;
@@ -16,123 +13,24 @@ use std::ops::ControlFlow;
 use testbenches::golden::{Outcome, Vector};
 use testbenches::{platform, random};
 
-/// What the simulator did: cycles of each step, and every event at a boundary.
-#[derive(Default)]
-struct Watch {
-    width: usize,
-    flit: Option<hw::layout::Widths>,
-    start: u64,
-    steps: Vec<StepCycles>,
-    events: Vec<(i64, Event)>,
+/// Fast model and RTL of an image, all components side by side.
+fn side_by_side(image: &Image, structure: Structure) -> Lockstep {
+    let simulator = Simulator::new(image, structure, Options::default()).expect("built");
+    let machine = Machine::new(image, structure).unwrap_or_else(|e| panic!("{e}"));
+    Lockstep::new(simulator, machine, &Components::All).expect("a whole chip")
 }
 
-impl Watch {
-    fn pack(&self, f: Flit) -> u64 {
-        let target = hw::layout::Target { x: f.x().into(), y: f.y().into(), axon: f.axon() };
-        self.flit.expect("widths").pack_target(target) << 1 | u64::from(f.parity())
+/// Runs a sample in lockstep: both must agree on every signal in every cycle, and on what is read in the end.
+fn lockstep(both: &mut Lockstep, input: &Binned) -> Outcome {
+    let report = both.run(input, &mut ()).unwrap_or_else(|e| panic!("{e}"));
+    if let Some(difference) = report.difference {
+        panic!("{difference}");
     }
-
-    fn place(&self, router: usize) -> (u16, u16) {
-        ((router % self.width) as u16, (router / self.width) as u16)
-    }
-
-    fn event(&mut self, cycle: u64, event: Event) {
-        self.events.push((cycle.cast_signed(), event));
-    }
-}
-
-fn port(port: Port) -> RtlPort {
-    RtlPort::ALL[port as usize]
-}
-
-impl Probe for Watch {
-    fn step(&mut self, cycle: u64, _: u32) {
-        self.start = cycle;
-    }
-    fn barrier(&mut self, quiet: u64, release: u64) {
-        self.steps.push(StepCycles { start: self.start, quiet, release });
-    }
-    fn router_output(&mut self, cycle: u64, router: usize, out: Port, flit: Flit) {
-        let ((x, y), flit) = (self.place(router), self.pack(flit));
-        self.event(cycle, Event::RouterOutput { x, y, port: port(out), flit });
-    }
-    fn router_input(&mut self, cycle: u64, router: usize, input: Port) {
-        let (x, y) = self.place(router);
-        self.event(cycle, Event::RouterInput { x, y, port: port(input) });
-    }
-    fn core_output(&mut self, cycle: u64, core: usize, flit: Flit) {
-        let flit = self.pack(flit);
-        self.event(cycle, Event::CoreOutput { core: core as u32, flit });
-    }
-    fn core_input(&mut self, cycle: u64, core: usize, _: Flit) {
-        self.event(cycle, Event::CoreInput { core: core as u32 });
-    }
-    fn injector_output(&mut self, cycle: u64, injector: usize, flit: Flit) {
-        let flit = self.pack(flit);
-        self.event(cycle, Event::InjectorOutput { injector: injector as u32, flit });
-    }
-}
-
-/// Runs a sample in RTL and in the simulator, which must agree on every cycle; returns what the RTL made of it.
-fn lockstep(image: &Image, structure: Structure, machine: &mut Machine, input: &Binned) -> Outcome {
-    let mesh = &image.platform.mesh;
-    let build = image.builds.iter().find(|b| b.structure == structure).expect("a build");
-    let mut watch =
-        Watch { width: mesh.width.into(), flit: Some(build.widths(&image.platform)), ..Watch::default() };
-    let mut simulator = Simulator::new(image, structure, Options::default()).expect("built");
-    let fast = simulator.run_with(input, &mut watch).expect("runs");
+    let fast = report.outcome.expect("no difference");
     assert_eq!(fast.overflows, []);
-
-    let channels: Vec<Vec<u32>> = (0..image.network.steps).map(|t| input.step(t).to_vec()).collect();
-    let boundaries = Boundaries::new(machine).expect("a whole chip");
-    let mut events = Vec::new();
-    let rtl = machine
-        .run_with(&channels, |cycle| {
-            events.extend(boundaries.events(cycle));
-            ControlFlow::Continue(())
-        })
-        .unwrap_or_else(|e| panic!("{structure}: {e}"));
-
-    for (t, (found, expected)) in rtl.steps.iter().zip(&watch.steps).enumerate() {
-        assert_eq!(found, expected, "{structure}: cycles of step {t}");
-    }
-    assert_eq!(rtl.steps.len(), watch.steps.len());
-    assert_eq!(rtl.reset_cycles, fast.reset_cycles);
-    assert_eq!(rtl.overflows, []);
-    events.sort_unstable();
-    watch.events.sort_unstable();
-    for (found, expected) in events.iter().zip(&watch.events) {
-        assert_eq!(found, expected, "{structure}: the first event that differs");
-    }
-    assert_eq!(events.len(), watch.events.len());
-    let injected = events.iter().filter(|(_, e)| matches!(e, Event::InjectorOutput { .. })).count();
-    assert_eq!(injected as u64, fast.injected);
-
-    let identify = |core: u32, neuron: u32| machine.identity(core, neuron).expect("a neuron");
-    let spike = |s: &hw::machine::Spike| {
-        let (population, neuron) = identify(s.core, s.neuron);
-        (s.step, population, neuron)
-    };
-    let mut spikes: Vec<_> = rtl.spikes.iter().map(spike).collect();
-    spikes.sort_unstable();
-    let expected: Vec<_> = fast.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
-    assert_eq!(spikes, expected, "{structure}: spikes");
-
-    let mut scores = vec![0; fast.scores.len()];
-    let last = image.network.populations.len() as u32 - 1;
-    if rtl.scores.iter().all(Vec::is_empty) {
-        spikes.iter().filter(|s| s.1 == last).for_each(|s| scores[s.2 as usize] += 1);
-    }
-    for (core, of_core) in rtl.scores.iter().enumerate() {
-        let neurons = build.cores[core].neurons();
-        for (i, &score) in of_core.iter().enumerate() {
-            // Integrators are the last neurons of a core.
-            let first = neurons - of_core.len() as u32;
-            scores[identify(core as u32, first + i as u32).1 as usize] = score;
-        }
-    }
-    assert_eq!(scores, fast.scores, "{structure}: scores");
-    (spikes, scores, fast.prediction)
+    assert_eq!(report.cycles, fast.cycles + 1, "every cycle is compared, and that of the last release");
+    let spikes = fast.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+    (spikes, fast.scores, fast.prediction)
 }
 
 /// A golden vector on a platform, both structures, these samples only.
@@ -140,9 +38,8 @@ fn golden(name: &str, platform: &Platform, samples: usize) {
     let vector = Vector::load(name);
     let image = compiler::image(&vector.network, &vector.file, platform, platform.delays).expect("fits");
     for structure in Structure::ALL {
-        let mut machine = Machine::new(&image, structure).unwrap_or_else(|e| panic!("{e}"));
-        let outcomes: Vec<_> =
-            (0..samples).map(|s| lockstep(&image, structure, &mut machine, &vector.binned(s))).collect();
+        let mut both = side_by_side(&image, structure);
+        let outcomes: Vec<_> = (0..samples).map(|s| lockstep(&mut both, &vector.binned(s))).collect();
         vector.compare_first(&outcomes).unwrap_or_else(|e| panic!("{name}, {structure}: {e}"));
     }
 }
@@ -219,8 +116,7 @@ fn random_networks(cases: u32, rng: TestRng) {
         .run(&small, |(network, input, platform)| {
             for structure in Structure::ALL {
                 let Ok(image) = compiler::image(&network, b"", &platform, structure) else { continue };
-                let mut machine = Machine::new(&image, structure).expect("a circuit");
-                lockstep(&image, structure, &mut machine, &input);
+                lockstep(&mut side_by_side(&image, structure), &input);
                 ran.set(ran.get() + 1);
             }
             Ok(())

@@ -90,6 +90,12 @@ impl Probe {
     pub(crate) fn new(instance: usize, node: NodeId, width: u32) -> Self {
         Self { instance, node, width, reg: None }
     }
+
+    /// Its width in bits.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.width
+    }
 }
 
 /// A memory anywhere in the circuit.

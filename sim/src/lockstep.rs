@@ -1,0 +1,352 @@
+//! Lockstep: a chip in RTL beside the fast model, signal by signal in every cycle.
+//!
+//! The fast model runs a step; what it says of the signals of the chosen components is put in the order of its cycles;
+//! then the RTL runs through them, and both are compared before each clock edge. Memory is bounded by the busiest step.
+//! The whole chip runs in RTL, and the chosen components are compared, so that a component is fed by RTL, never by
+//! what is being tested.
+
+mod trace;
+
+use crate::error::Error;
+use crate::probe::NoProbe;
+use crate::{Outcome, Run, Simulator};
+use hw::machine::{self, Cycle, Machine, MachineError};
+use rtl::wave::{Layout, Writer};
+use spikes::Binned;
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use trace::Trace;
+pub use trace::{Change, Signal, Value};
+
+/// Cycles that the waves around a difference hold before and after it.
+const BEFORE: usize = 64;
+const AFTER: u64 = 16;
+
+/// Which components are compared. The chip's own signals (step, barrier) always are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Components {
+    /// All of them.
+    All,
+    /// These: `0_1` is a core with its router; `core_0_1`, `router_0_1`, `injector_0` are one each.
+    Named(Vec<String>),
+}
+
+impl std::str::FromStr for Components {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "all" => Self::All,
+            names => Self::Named(names.split(',').map(|n| n.trim().to_string()).collect()),
+        })
+    }
+}
+
+impl Components {
+    /// The names among those of a chip that are meant.
+    fn resolve(&self, known: &[String]) -> Result<BTreeSet<String>, Error> {
+        let Self::Named(names) = self else { return Ok(known.iter().cloned().collect()) };
+        let mut chosen = BTreeSet::new();
+        for name in names {
+            let both = [name.clone(), format!("core_{name}"), format!("router_{name}")];
+            let before = chosen.len();
+            chosen.extend(both.into_iter().filter(|n| known.contains(n)));
+            if chosen.len() == before && !known.contains(name) {
+                return Err(Error::Component { name: name.clone(), known: known.join(", ") });
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// Where RTL and fast model part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The step.
+    pub step: u32,
+    /// The cycle since the start of step 0.
+    pub cycle: u64,
+    /// The component: `chip`, `core_X_Y`, `router_X_Y`, `injector_I`.
+    pub component: String,
+    /// The signal in it.
+    pub signal: String,
+    /// Its value in RTL.
+    pub rtl: u64,
+    /// Its value in the fast model.
+    pub fast: u64,
+    /// Other signals that differ in the same cycle.
+    pub others: usize,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "step {}, cycle {}: {}.{} is {:#x} in RTL, {:#x} in the fast model",
+            self.step, self.cycle, self.component, self.signal, self.rtl, self.fast
+        )?;
+        match self.others {
+            0 => Ok(()),
+            n => write!(f, " ({n} more signals differ in this cycle)"),
+        }
+    }
+}
+
+/// What came of a sample in lockstep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What the fast model made of it; absent where the two parted.
+    pub outcome: Option<Outcome>,
+    /// The first difference.
+    pub difference: Option<Difference>,
+    /// Cycles that were compared.
+    pub cycles: u64,
+    /// Values that were compared.
+    pub values: u64,
+}
+
+/// Who follows a run in lockstep, or meddles with it.
+pub trait Watch {
+    /// The fast model has run a step: what it says of its signals, in the order of cycles.
+    fn fast(&mut self, _step: u32, _signals: &[Signal], _changes: &mut Vec<Change>) {}
+    /// A cycle of the RTL, before it is compared; breaking off ends the run as interrupted.
+    fn rtl(&mut self, _cycle: &mut Cycle<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Watches nothing.
+impl Watch for () {}
+
+/// Both sides of one cycle.
+struct Moment {
+    cycle: u64,
+    fast: Vec<u64>,
+    rtl: Vec<u64>,
+}
+
+/// A fast model and a machine in RTL, side by side.
+pub struct Lockstep {
+    fast: Simulator,
+    machine: Machine,
+    trace: Trace,
+    /// The last cycles, the latest at the end.
+    moments: VecDeque<Moment>,
+}
+
+impl Lockstep {
+    /// Puts a fast model beside a machine of the same platform and structure.
+    ///
+    /// # Errors
+    /// [`Error::Component`], or [`Error::Rtl`] where the circuit lacks a signal.
+    pub fn new(fast: Simulator, machine: Machine, components: &Components) -> Result<Self, Error> {
+        let known = trace::components(fast.program());
+        let chosen = components.resolve(&known)?;
+        let trace = Trace::new(fast.program(), &machine, &chosen).map_err(MachineError::from)?;
+        Ok(Self { fast, machine, trace, moments: VecDeque::new() })
+    }
+
+    /// Signals that are compared.
+    #[must_use]
+    pub fn signals(&self) -> &[Signal] {
+        &self.trace.signals
+    }
+
+    /// Runs a sample until its end or the first difference.
+    ///
+    /// # Errors
+    /// Those of [`Simulator::run`]; [`Error::Rtl`] where the circuit violates a property or is stuck;
+    /// [`Error::Interrupted`] where the watch breaks off.
+    pub fn run(&mut self, input: &Binned, watch: &mut impl Watch) -> Result<Report, Error> {
+        let Self { fast, machine, trace, moments } = self;
+        let program = std::sync::Arc::clone(fast.program());
+        let channels: Vec<Vec<u32>> = (0..program.network.steps).map(|t| input.step(t).to_vec()).collect();
+        moments.clear();
+        trace.begin();
+        let mut both = Both {
+            run: fast.begin(input)?,
+            trace,
+            moments,
+            failed: None,
+            difference: None,
+            overflow: false,
+            cycles: 0,
+            values: 0,
+        };
+        let ran = machine.run_with(&channels, |cycle| both.cycle(cycle, watch));
+        let Both { run, failed, difference, overflow, cycles, values, .. } = both;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if difference.is_some() {
+            return Ok(Report { outcome: None, difference, cycles, values });
+        }
+        if overflow {
+            // A queue that is too short loses events: from there on the sample means nothing.
+            let mut run = run;
+            while run.advance(&mut NoProbe)? {}
+            return Ok(Report { outcome: Some(run.finish()), difference, cycles, values });
+        }
+        let ran = match ran {
+            Err(MachineError::Interrupted) => return Err(Error::Interrupted),
+            other => other?,
+        };
+        let outcome = run.finish();
+        let difference = compare(&program, machine, &ran, &outcome);
+        let outcome = difference.is_none().then_some(outcome);
+        Ok(Report { outcome, difference, cycles, values })
+    }
+
+    /// Writes the last cycles of the last run as VCD, both sides in it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn waves(&self, out: impl Write) -> io::Result<()> {
+        let mut layout = Layout::new();
+        let top = layout.scope(None, "lockstep");
+        let differs = layout.signal(top, "differs", 1);
+        let sides = ["fast", "rtl"].map(|side| {
+            let side = layout.scope(Some(top), side);
+            let mut last: Option<(&str, _)> = None;
+            let signals = self.trace.signals.iter().map(|signal| {
+                let scope = match last {
+                    Some((name, scope)) if name == signal.component => scope,
+                    _ => layout.scope(Some(side), &signal.component),
+                };
+                last = Some((&signal.component, scope));
+                layout.signal(scope, &signal.name.replace('.', "_"), signal.bits())
+            });
+            signals.collect::<Vec<_>>()
+        });
+        let period = (1e6 / self.fast.program().platform.clock_mhz).round().max(1.0) as u64;
+        let mut writer = Writer::new(out, &layout, 1, "delayline sim: RTL and fast model where they part")?;
+        for moment in &self.moments {
+            let time = moment.cycle * period;
+            let equal = |i| self.trace.equal(i, &moment.fast, &moment.rtl);
+            writer.change(time, differs, (!(0..self.trace.signals.len()).all(equal)).into())?;
+            for (signals, values) in sides.iter().zip([&moment.fast, &moment.rtl]) {
+                for (&signal, &value) in signals.iter().zip(values) {
+                    writer.change(time, signal, value)?;
+                }
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// A run in progress.
+struct Both<'a> {
+    run: Run<'a>,
+    trace: &'a mut Trace,
+    moments: &'a mut VecDeque<Moment>,
+    failed: Option<Error>,
+    difference: Option<Difference>,
+    overflow: bool,
+    cycles: u64,
+    values: u64,
+}
+
+impl Both<'_> {
+    fn cycle(&mut self, cycle: &mut Cycle<'_>, watch: &mut impl Watch) -> ControlFlow<()> {
+        let Ok(now) = u64::try_from(cycle.cycle) else { return watch.rtl(cycle) };
+        while now >= self.trace.until {
+            match self.run.advance(self.trace) {
+                Ok(true) => {
+                    self.trace.sort();
+                    watch.fast(self.trace.step, &self.trace.signals, &mut self.trace.changes);
+                }
+                Ok(false) => break,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            if !self.run.overflows().is_empty() {
+                self.overflow = true;
+                return ControlFlow::Break(());
+            }
+        }
+        watch.rtl(cycle)?;
+        // The cycle of the last release is the last one that both have.
+        if now > self.trace.until {
+            return ControlFlow::Continue(());
+        }
+        self.trace.apply(now);
+        let mut moment =
+            if self.moments.len() > BEFORE + AFTER as usize { self.moments.pop_front() } else { None }
+                .unwrap_or(Moment { cycle: 0, fast: Vec::new(), rtl: Vec::new() });
+        moment.cycle = now;
+        moment.fast.clone_from(&self.trace.values);
+        moment.rtl.clear();
+        moment.rtl.extend(self.trace.signals.iter().map(|s| cycle.circuit.get(s.probe)));
+        if let Some(difference) = &self.difference {
+            let enough = now >= difference.cycle + AFTER;
+            self.moments.push_back(moment);
+            return if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        }
+        let mut differing =
+            (0..self.trace.signals.len()).filter(|&i| !self.trace.equal(i, &moment.fast, &moment.rtl));
+        if let Some(i) = differing.next() {
+            let signal = &self.trace.signals[i];
+            self.difference = Some(Difference {
+                step: cycle.step,
+                cycle: now,
+                component: signal.component.clone(),
+                signal: signal.name.clone(),
+                rtl: moment.rtl[i],
+                fast: moment.fast[i],
+                others: differing.count(),
+            });
+        }
+        self.cycles += 1;
+        self.values += moment.rtl.len() as u64;
+        self.moments.push_back(moment);
+        ControlFlow::Continue(())
+    }
+}
+
+/// What is read after the last step: reset phase, spikes, scores.
+fn compare(
+    program: &crate::Program,
+    machine: &Machine,
+    rtl: &machine::Outcome,
+    fast: &Outcome,
+) -> Option<Difference> {
+    let differ = |component: String, signal: String, rtl: u64, fast_value: u64| {
+        let (step, cycle) = (program.network.steps - 1, fast.cycles);
+        (rtl != fast_value).then_some(Difference {
+            step,
+            cycle,
+            component,
+            signal,
+            rtl,
+            fast: fast_value,
+            others: 0,
+        })
+    };
+    let chip = |signal: &str, rtl, fast| differ("chip".into(), signal.into(), rtl, fast);
+    let (population, integrates) = program.readout;
+    let mut scores = vec![0i64; fast.scores.len()];
+    if integrates {
+        for (core, found) in rtl.scores.iter().enumerate() {
+            let code = &program.cores[core];
+            for (neuron, &score) in code.readouts.clone().zip(found) {
+                scores[code.identity[neuron].1 as usize] = score;
+            }
+        }
+    } else {
+        let of_core = |s: &machine::Spike| machine.identity(s.core, s.neuron);
+        for (_, neuron) in rtl.spikes.iter().filter_map(of_core).filter(|n| n.0 == population) {
+            scores[neuron as usize] += 1;
+        }
+    }
+    chip("reset_cycles", rtl.reset_cycles, fast.reset_cycles)
+        .or_else(|| chip("spikes", rtl.spikes.len() as u64, fast.spikes.len() as u64))
+        .or_else(|| chip("overflows", rtl.overflows.len() as u64, fast.overflows.len() as u64))
+        .or_else(|| {
+            scores.iter().zip(&fast.scores).enumerate().find_map(|(i, (rtl, fast))| {
+                chip(&format!("score_{i}"), rtl.cast_unsigned(), fast.cast_unsigned())
+            })
+        })
+}

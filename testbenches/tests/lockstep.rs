@@ -1,0 +1,250 @@
+//! Lockstep can fail: a fault of one bit or one cycle, seeded into either side, is told at its cycle and signal.
+
+use hw::image::Image;
+use hw::layout::{Memory, Widths};
+use hw::machine::{Cycle, Machine};
+use hw::{Platform, Structure};
+use sim::lockstep::{Change, Components, Difference, Lockstep, Signal, Value, Watch};
+use sim::probe::{Probe, SynapticOperation};
+use sim::{Error, Options, Simulator};
+use std::ops::ControlFlow;
+use testbenches::golden::Vector;
+
+/// `recurrent_subtract` on a few small cores.
+fn image() -> (Vector, Image) {
+    let vector = Vector::load("recurrent_subtract");
+    let mut platform = Platform::parse("tiny.toml", include_str!("../platforms/tiny.toml")).expect("valid");
+    (platform.mesh.width, platform.mesh.height) = (3, 3);
+    (platform.core.neurons, platform.core.readouts) = (3, 3);
+    platform.mesh.injectors.truncate(1);
+    (platform.mesh.injectors[0].x, platform.mesh.injectors[0].y) = (2, 0);
+    assert_eq!(platform.problems(), Vec::<String>::new());
+    let image = compiler::image(&vector.network, b"", &platform, Structure::RingBuffer).expect("fits");
+    (vector, image)
+}
+
+fn side_by_side(fast: &Image, rtl: &Image, structure: Structure, components: &Components) -> Lockstep {
+    let simulator = Simulator::new(fast, structure, Options::default()).expect("built");
+    Lockstep::new(simulator, Machine::new(rtl, structure).expect("a circuit"), components).expect("fits")
+}
+
+/// The difference that a run ends with.
+fn difference(both: &mut Lockstep, vector: &Vector, watch: &mut impl Watch) -> Difference {
+    let report = both.run(&vector.binned(0), watch).expect("runs");
+    assert!(report.outcome.is_none());
+    report.difference.expect("a difference")
+}
+
+/// One bit of a word of a core's memory.
+fn flipped(image: &Image, structure: Structure, core: usize, memory: Memory, word: usize, bit: u32) -> Image {
+    let mut image = image.clone();
+    let build = image.builds.iter_mut().find(|b| b.structure == structure).expect("built");
+    let contents = build.cores[core].contents.iter_mut().find(|c| c.0 == memory).expect("has contents");
+    contents.1[word] ^= 1 << bit;
+    image
+}
+
+/// The first synaptic operation of a run: its cycle, core and address.
+#[derive(Default)]
+struct First(Option<(u64, usize, u32)>);
+
+impl Probe for First {
+    fn synapse(&mut self, cycle: u64, core: usize, operation: SynapticOperation) {
+        let this = (cycle, core, operation.synapse);
+        self.0 = Some(self.0.map_or(this, |first| first.min(this)));
+    }
+}
+
+#[test]
+fn a_wrong_bit_of_a_weight_on_either_side_is_told_where_it_is_first_added() {
+    let (vector, whole) = image();
+    for structure in Structure::ALL {
+        let mut simulator = Simulator::new(&whole, structure, Options::default()).expect("built");
+        let mut first = First::default();
+        simulator.run_with(&vector.binned(0), &mut first).expect("runs");
+        let (cycle, core, address) = first.0.expect("an operation");
+        // A high bit of the weight.
+        let bit = Widths::new(&whole.platform, structure).synapse() - 2;
+        let wrong = flipped(&whole, structure, core, Memory::Synapses, address as usize, bit);
+        let (x, y) = simulator.program().place(core);
+        let of = |fast, rtl| {
+            difference(&mut side_by_side(fast, rtl, structure, &Components::All), &vector, &mut ())
+        };
+        let (in_rtl, in_fast) = (of(&whole, &wrong), of(&wrong, &whole));
+        for found in [&in_rtl, &in_fast] {
+            assert_eq!(
+                found.cycle,
+                cycle + 2,
+                "{structure}: written two cycles after it is addressed: {found}"
+            );
+            assert_eq!(found.component, format!("core_{x}_{y}"), "{structure}: {found}");
+            assert_eq!(found.signal, "accumulator.weight", "{structure}: {found}");
+        }
+        assert_eq!((in_rtl.step, in_rtl.others), (in_fast.step, in_fast.others));
+    }
+}
+
+/// Flips a bit of a register in a cycle.
+struct Flip(&'static str, i64);
+
+impl Watch for Flip {
+    fn rtl(&mut self, cycle: &mut Cycle<'_>) -> ControlFlow<()> {
+        if cycle.cycle == self.1 {
+            let value = cycle.circuit.peek(self.0).expect("there");
+            cycle.circuit.poke(self.0, value ^ 1).expect("a register");
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_bit_that_flips_in_a_register_is_told_in_its_cycle() {
+    let (vector, image) = image();
+    for structure in Structure::ALL {
+        let mut both = side_by_side(&image, &image, structure, &Components::All);
+        for (register, component, signal) in [
+            ("router_1_0.west_out_credits", "router_1_0", "west_credits"),
+            ("core_1_0.sender.credits", "core_1_0", "output.credits"),
+            ("router_0_1.south_buffer.level", "router_0_1", "south_in_level"),
+        ] {
+            let found = difference(&mut both, &vector, &mut Flip(register, 300));
+            assert_eq!((found.cycle, &found.component[..], &found.signal[..]), (300, component, signal));
+            assert_eq!(found.rtl ^ found.fast, 1);
+        }
+        // What broke off leaves nothing behind.
+        let report = both.run(&vector.binned(0), &mut ()).expect("runs");
+        assert_eq!(report.difference, None);
+    }
+}
+
+/// Lets the first flit of a step come a cycle late on one link of the fast model.
+struct Late {
+    step: u32,
+    signal: (&'static str, &'static str),
+    /// Where it should have come.
+    cycle: Option<u64>,
+}
+
+impl Watch for Late {
+    fn fast(&mut self, step: u32, signals: &[Signal], changes: &mut Vec<Change>) {
+        if step < self.step || self.cycle.is_some() {
+            return;
+        }
+        let is = |s: &Signal| (&s.component[..], &s.name[..]) == self.signal;
+        let signal = signals.iter().position(is).expect("there") as u32;
+        let Some(at) = changes.iter().position(|c| c.signal == signal && c.value == Value::Set(1)) else {
+            return;
+        };
+        let cycle = changes[at].cycle;
+        self.cycle = Some(cycle);
+        for change in changes.iter_mut().filter(|c| c.signal == signal && c.cycle <= cycle + 1) {
+            change.cycle += 1;
+        }
+        changes.sort_by_key(|c| c.cycle);
+    }
+}
+
+#[test]
+fn what_comes_a_cycle_late_is_told_in_the_cycle_in_which_it_should_have_come() {
+    let (vector, image) = image();
+    for structure in Structure::ALL {
+        let mut both = side_by_side(&image, &image, structure, &Components::All);
+        for signal in
+            [("router_2_0", "west_out_valid"), ("core_1_0", "soma.spike"), ("core_0_0", "input.taken")]
+        {
+            let mut late = Late { step: 4, signal, cycle: None };
+            let found = difference(&mut both, &vector, &mut late);
+            assert_eq!(Some(found.cycle), late.cycle, "{structure}: {found}");
+            assert_eq!(
+                (&found.component[..], &found.signal[..], found.rtl, found.fast),
+                (signal.0, signal.1, 1, 0)
+            );
+            assert!(found.step >= 4);
+        }
+    }
+}
+
+#[test]
+fn a_barrier_that_is_a_cycle_late_is_told_at_its_release() {
+    let (vector, image) = image();
+    let mut slow = image.clone();
+    slow.platform.mesh.barrier_latency += 1;
+    for structure in Structure::ALL {
+        for (fast, rtl, values) in [(&slow, &image, (1, 0)), (&image, &slow, (0, 1))] {
+            let mut both = side_by_side(fast, rtl, structure, &Components::Named(vec!["injector_0".into()]));
+            let mut first = Barrier(None);
+            let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+            simulator.run_with(&vector.binned(0), &mut first).expect("runs");
+            let found = difference(&mut both, &vector, &mut ());
+            let expected = (first.0.expect("a step"), "chip", "step", values.0, values.1);
+            assert_eq!(
+                (found.cycle, &found.component[..], &found.signal[..], found.rtl, found.fast),
+                expected
+            );
+            assert_eq!(found.others, 2, "the start of the step and the release");
+        }
+    }
+}
+
+/// The first release.
+struct Barrier(Option<u64>);
+
+impl Probe for Barrier {
+    fn barrier(&mut self, _quiet: u64, release: u64) {
+        self.0.get_or_insert(release);
+    }
+}
+
+#[test]
+fn waves_around_a_difference_hold_both_sides() {
+    let (vector, image) = image();
+    let mut both = side_by_side(&image, &image, Structure::RingBuffer, &Components::All);
+    let found = difference(&mut both, &vector, &mut Flip("router_1_0.west_out_credits", 300));
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("lockstep.vcd");
+    both.waves(std::fs::File::create(&path).expect("file")).expect("written");
+    let mut wave = wellen::simple::read(&path).expect("wellen reads it");
+    let mut value = |name: &str| {
+        let h = wave.hierarchy();
+        let var = h
+            .all_vars()
+            .map(|v| &h[v])
+            .find(|v| v.full_name(h) == name)
+            .unwrap_or_else(|| panic!("no {name}"));
+        let signal = var.signal_ref();
+        wave.load_signals(&[signal]);
+        let times = wave.time_table().to_vec();
+        let signal = wave.get_signal(signal).expect("loaded");
+        let changes: Vec<_> = signal
+            .iter_changes()
+            .filter_map(|(t, v)| {
+                Some((times[t as usize] / 10_000, u64::from_str_radix(&v.to_bit_string()?, 2).ok()?))
+            })
+            .collect();
+        changes.iter().rev().find(|c| c.0 <= 300).expect("a value").1
+    };
+    assert_eq!(value("lockstep.rtl.router_1_0.west_credits"), found.rtl);
+    assert_eq!(value("lockstep.fast.router_1_0.west_credits"), found.fast);
+    assert_eq!(value("lockstep.differs"), 1);
+    assert_eq!(value("lockstep.fast.chip.step"), u64::from(found.step));
+}
+
+#[test]
+fn names_choose_components_and_wrong_ones_are_refused_with_those_there_are() {
+    let (_, image) = image();
+    let signals = |text: &str| {
+        let components = text.parse().expect("anything parses");
+        let simulator = Simulator::new(&image, Structure::SharedQueue, Options::default()).expect("built");
+        let machine = Machine::new(&image, Structure::SharedQueue).expect("a circuit");
+        Lockstep::new(simulator, machine, &components).map(|both| {
+            let mut names: Vec<_> = both.signals().iter().map(|s| s.component.clone()).collect();
+            names.dedup();
+            names
+        })
+    };
+    assert_eq!(signals("1_0,router_2_2").expect("there"), ["chip", "core_1_0", "router_1_0", "router_2_2"]);
+    assert_eq!(signals("injector_0").expect("there"), ["chip", "injector_0"]);
+    let Err(Error::Component { name, known }) = signals("0_0,core_7_7") else { panic!("refused") };
+    assert_eq!(name, "core_7_7");
+    assert!(known.contains("router_2_2") && known.contains("core_0_0"), "{known}");
+}
