@@ -87,6 +87,7 @@ pub struct Noc {
 
 /// Arguments of a run.
 #[derive(Debug, Arguments)]
+#[command(group = clap::ArgGroup::new("waves").multiple(true))]
 pub struct Args {
     /// Image that `compiler` wrote
     #[arg(long, value_name = "FILE")]
@@ -104,13 +105,16 @@ pub struct Args {
     #[arg(long, value_name = "ring-buffer|shared-queue")]
     pub delays: Option<Structure>,
     /// Write waves of one sample as VCD
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "waves")]
     pub vcd: Option<PathBuf>,
+    /// Write waves of one sample as FST, compressed (GTKWave, Surfer); states are numbers in it
+    #[arg(long, value_name = "FILE", group = "waves")]
+    pub fst: Option<PathBuf>,
     /// Only these steps in the waves, A..B (half-open)
-    #[arg(long, value_name = "A..B", requires = "vcd")]
+    #[arg(long, value_name = "A..B", requires = "waves")]
     pub vcd_steps: Option<SampleRange>,
     /// Only scopes or signals whose path matches this glob; may be given several times
-    #[arg(long, value_name = "GLOB", requires = "vcd")]
+    #[arg(long, value_name = "GLOB", requires = "waves")]
     pub vcd_scope: Vec<glob::Pattern>,
     /// Write all spikes as CSV
     #[arg(long, value_name = "FILE")]
