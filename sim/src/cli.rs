@@ -90,6 +90,7 @@ pub struct Noc {
 
 /// Arguments of a run.
 #[derive(Debug, Arguments)]
+#[command(group = clap::ArgGroup::new("waves").multiple(true))]
 pub struct Args {
     /// Image that `compiler` wrote
     #[arg(long, value_name = "FILE")]
@@ -107,13 +108,16 @@ pub struct Args {
     #[arg(long, value_name = "ring-buffer|shared-queue")]
     pub delays: Option<Structure>,
     /// Write waves of one sample as VCD
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "waves")]
     pub vcd: Option<PathBuf>,
+    /// Write waves of one sample as FST, compressed (GTKWave, Surfer); states are numbers in it
+    #[arg(long, value_name = "FILE", group = "waves")]
+    pub fst: Option<PathBuf>,
     /// Only these steps in the waves, A..B (half-open)
-    #[arg(long, value_name = "A..B", requires = "vcd")]
+    #[arg(long, value_name = "A..B", requires = "waves")]
     pub vcd_steps: Option<SampleRange>,
     /// Only scopes or signals whose path matches this glob; may be given several times
-    #[arg(long, value_name = "GLOB", requires = "vcd")]
+    #[arg(long, value_name = "GLOB", requires = "waves")]
     pub vcd_scope: Vec<glob::Pattern>,
     /// Run these components in RTL too and compare them with it in every cycle: all, or names like 0_1 (core and router
     /// at column 0, row 1), core_0_1, router_2_0, injector_0 with commas between; the first difference ends the run, status 1

@@ -10,7 +10,7 @@
 
 use crate::mesh::Flit;
 use crate::probe::{Phase, Probe, SynapticOperation};
-use crate::program::{CoreProgram, Program, Visits};
+use crate::program::{CoreProgram, Program, Synapse, Synapses, Visits};
 use crate::stats::CoreStats;
 use crate::sums::{Sum, Sums};
 use hw::layout::QueueEvent;
@@ -214,14 +214,13 @@ impl Core {
             probe.queue_read(at, self.index, event);
             if row.useful >> (age - 1) & 1 == 1 {
                 let n = (cycles / program.synapse_interval) as u32;
-                let first = row.base + event.offset;
-                for (i, synapse) in code.synapses[first as usize..][..n as usize].iter().enumerate() {
-                    let neuron = synapse.place() % code.row as u32;
-                    let weight = i64::from(synapse.weight(row.shift));
+                for i in 0..n {
+                    let synapse = row.base + event.offset + i;
+                    let (place, weight) = code.synapses.get(synapse);
+                    let (neuron, weight) = (place % code.row as u32, i64::from(weight));
                     let sum = &mut self.queue.watched[neuron as usize];
                     *sum += weight;
-                    let cycle = at + i as u64 * program.synapse_interval;
-                    let synapse = first + i as u32;
+                    let cycle = at + u64::from(i) * program.synapse_interval;
                     let operation = SynapticOperation { synapse, accumulator: neuron, weight, sum: *sum };
                     probe.synapse(cycle, self.index, operation);
                 }
@@ -413,15 +412,22 @@ impl Core {
 
     /// The synapses of the axons that arrived add to the slots of their delays.
     fn accumulate<S: Sum>(&self, code: &CoreProgram, sums: &mut [S]) {
+        match &code.synapses {
+            Synapses::Short(synapses) => self.add(code, synapses, sums),
+            Synapses::Long(synapses) => self.add(code, synapses, sums),
+        }
+    }
+
+    fn add<S: Sum, Y: Synapse>(&self, code: &CoreProgram, synapses: &[Y], sums: &mut [S]) {
         let mask = code.row * code.slots as usize - 1;
         let head = (self.step & (code.slots - 1)) as usize * code.row;
         let sums = &mut sums[..=mask];
         for arrival in &self.arrivals {
             let axon = &code.axons[arrival.axon as usize];
-            for synapse in &code.synapses[axon.base as usize..][..axon.count as usize] {
-                // What stands above the place goes with the mask.
-                sums[(synapse.0 as usize + head) & mask].add(synapse.weight(axon.shift));
-            }
+            let mut add = |s: Y| sums[(s.place() as usize + head) & mask].add(s.weight());
+            let (eights, rest) = synapses[axon.base as usize..][..axon.count as usize].as_chunks::<8>();
+            eights.iter().for_each(|eight| eight.iter().for_each(|&s| add(s)));
+            rest.iter().for_each(|&s| add(s));
         }
     }
 
@@ -436,34 +442,44 @@ impl Core {
         let row = code.row as u32;
         for arrival in &self.arrivals {
             let axon = &code.axons[arrival.axon as usize];
-            for (i, synapse) in code.synapses[axon.base as usize..][..axon.count as usize].iter().enumerate()
-            {
-                let (delay, neuron) = (synapse.place() / row, synapse.place() % row);
+            for i in 0..axon.count {
+                let (place, weight) = code.synapses.get(axon.base + i);
+                let (delay, neuron) = (place / row, place % row);
                 let slot = (self.step + delay) & (code.slots - 1);
-                let (weight, sum) = (synapse.weight(axon.shift), &mut sums[(slot * row + neuron) as usize]);
+                let sum = &mut sums[(slot * row + neuron) as usize];
                 sum.add(weight);
                 let operation = SynapticOperation {
-                    synapse: axon.base + i as u32,
+                    synapse: axon.base + i,
                     accumulator: neuron * program.depth + slot,
                     weight: weight.into(),
                     sum: (*sum).into(),
                 };
-                probe.synapse(arrival.at + i as u64 * program.synapse_interval, self.index, operation);
+                probe.synapse(arrival.at + u64::from(i) * program.synapse_interval, self.index, operation);
             }
         }
     }
 
     fn count_ring(&mut self, code: &CoreProgram, left: u32) {
-        for arrival in &self.arrivals {
-            let axon = &code.axons[arrival.axon as usize];
-            self.stats.synaptic_operations += u64::from(axon.count);
-            if left < code.slots {
-                let list = &code.synapses[axon.base as usize..][..axon.count as usize];
-                let late = left * code.row as u32;
-                // Counted in 32 bits, four at a time.
-                self.stats.lost += u64::from(list.iter().map(|s| u32::from(s.place() >= late)).sum::<u32>());
-            }
+        self.stats.synaptic_operations +=
+            self.arrivals.iter().map(|a| u64::from(code.axons[a.axon as usize].count)).sum::<u64>();
+        if left < code.slots {
+            self.stats.lost += match &code.synapses {
+                Synapses::Short(synapses) => self.count_late(code, synapses, left),
+                Synapses::Long(synapses) => self.count_late(code, synapses, left),
+            };
         }
+    }
+
+    /// Synapses that are due after the last step.
+    fn count_late<Y: Synapse>(&self, code: &CoreProgram, synapses: &[Y], left: u32) -> u64 {
+        let late = left * code.row as u32;
+        let count = |arrival: &Arrival| {
+            let axon = &code.axons[arrival.axon as usize];
+            let list = &synapses[axon.base as usize..][..axon.count as usize];
+            // Counted in 32 bits, four at a time.
+            u64::from(list.iter().map(|s| u32::from(s.place() >= late)).sum::<u32>())
+        };
+        self.arrivals.iter().map(count).sum()
     }
 
     /// Counts what will come of the events that arrived, up to the last step.

@@ -161,22 +161,25 @@ impl Node {
         ROUTE[3 * sign(flit.x(), self.x) + sign(flit.y(), self.y)] as usize
     }
 
-    /// An output takes the head whose turn it is; returns its input.
+    /// Finds what is asked for from what is wanted.
     #[inline]
-    fn choose(&mut self, out: usize) -> usize {
-        let wanted = (self.wanted >> (8 * out)) as usize % 32;
-        let input = usize::from(PICK[usize::from(self.turn[out]) % STRIDE][wanted]) % STRIDE;
-        self.turn[out] = if input == 4 { 0 } else { input as u8 + 1 };
+    fn note_asked(&mut self) {
+        const PLACES: u64 = 1 << 56 | 1 << 49 | 1 << 42 | 1 << 35 | 1 << 28;
+        // Bit 7 of each byte that is not empty (none is above 31); then that of output i goes from place 8 i to 56 + i.
+        let any = (self.wanted + 0x7f_7f7f_7f7f) & 0x80_8080_8080;
+        self.asked = ((any >> 7).wrapping_mul(PLACES) >> 56) as u32 & 31;
+    }
+
+    /// An output takes the head whose turn it is among those `wanted`, as in [`Node::wanted`]; returns its input.
+    #[inline]
+    fn choose(&mut self, wanted: u64, out: usize) -> usize {
+        let set = (wanted >> (8 * out)) as usize % 32;
+        let input = usize::from(PICK[usize::from(self.turn[out]) % STRIDE][set]) % STRIDE;
+        self.turn[out] = input as u8 + 1;
         self.wanted &= !(1 << (8 * out + input));
-        if wanted == 1 << input {
-            self.asked &= !(1 << out);
-        }
-        if out != LOCAL {
-            self.credits[out] -= 1;
-            if self.credits[out] == 0 {
-                self.open &= !(1 << out);
-            }
-        }
+        // The local output keeps its credits, which nobody asks for: so there is no branch.
+        self.credits[out] -= u16::from(out != LOCAL);
+        self.open &= !(u32::from(self.credits[out] == 0) << out);
         input
     }
 }
@@ -200,6 +203,7 @@ pub struct Mesh {
     /// Slots of the buffers, `slot_count` each, a power of two; [`STRIDE`] buffers a router.
     slots: Vec<Slot>,
     slot_count: usize,
+    slot_mask: u16,
     /// When the last flits into each core's port were taken: `core_depth` a router.
     taken: Vec<u64>,
     /// Buffers that sources fill.
@@ -264,10 +268,11 @@ impl Set {
 const PICK: [[u8; 32]; STRIDE] = {
     let mut table = [[0; 32]; STRIDE];
     let mut turn = 0;
-    while turn < 5 {
+    // After the last input comes the first.
+    while turn <= 5 {
         let mut set = 1;
         while set < 32 {
-            let mut input = turn;
+            let mut input = turn % 5;
             while set >> input & 1 == 0 {
                 input = (input + 1) % 5;
             }
@@ -335,6 +340,7 @@ impl Mesh {
             nodes,
             slots: vec![Slot::default(); STRIDE * routers * usize::from(slots)],
             slot_count: slots.into(),
+            slot_mask: slots - 1,
             taken: vec![0; routers * usize::from(core_depth)],
             entries,
             agenda: Agenda::new(STRIDE * routers),
@@ -526,7 +532,7 @@ impl Mesh {
             let source = node.sources[input];
             let b = &mut node.buffers[input];
             let full = b.len == self.router_depth;
-            b.head = (b.head + 1) & (self.slot_count - 1) as u16;
+            b.head = (b.head + 1) & self.slot_mask;
             b.len -= 1;
             if P::ON {
                 probe.router_input(now, router, Port::ALL[input]);
@@ -535,7 +541,7 @@ impl Mesh {
             if source < BEHIND {
                 if let Some((flit, sent)) = ends.next(source as usize, now + 1, probe) {
                     self.in_flight += 1;
-                    self.put(buffer, flit, sent + LINK);
+                    self.put(router, input, flit, sent + LINK);
                 }
             } else {
                 let before = source & !BEHIND;
@@ -560,29 +566,28 @@ impl Mesh {
     fn grant<E: Endpoints, P: Probe>(&mut self, router: usize, now: u64, ends: &mut E, probe: &mut P) {
         let node = &mut self.nodes[router];
         let local = u32::from(node.free <= now) << LOCAL;
+        // A head behind one that goes asks from the next cycle on.
+        let wanted = node.wanted;
         let mut outputs = node.asked & (node.open | local);
-        // What asks from the next cycle on, as in `Node::wanted` and `Node::asked`.
-        let (mut wanted, mut asked) = (0, 0);
         while outputs != 0 {
             let out = outputs.trailing_zeros() as usize % STRIDE;
             outputs &= outputs - 1;
             let node = &mut self.nodes[router];
-            let input = node.choose(out);
+            let input = node.choose(wanted, out);
             let b = &mut node.buffers[input];
             let buffer = STRIDE * router + input;
-            let slots = &mut self.slots[buffer * self.slot_count..][..self.slot_count];
-            let Slot { flit, visible } = slots[usize::from(b.head)];
+            let slot = &mut self.slots[buffer * self.slot_count + usize::from(b.head)];
+            let Slot { flit, visible } = *slot;
             self.stalls += now - visible;
-            slots[usize::from(b.head)].visible = now + 1;
-            b.head = (b.head + 1) & (self.slot_count - 1) as u16;
+            slot.visible = now + 1;
+            b.head = (b.head + 1) & self.slot_mask;
             b.len -= 1;
             if b.len > 0 {
-                let next = &mut slots[usize::from(b.head)];
+                let next = &mut self.slots[buffer * self.slot_count + usize::from(b.head)];
                 if next.visible <= now + 1 {
                     next.visible = now + 1;
                     let out = node.route(next.flit);
-                    wanted |= 1 << (8 * out + input);
-                    asked |= 1 << out;
+                    node.wanted |= 1 << (8 * out + input);
                 } else {
                     self.agenda.add(buffer as u32, next.visible);
                 }
@@ -601,8 +606,7 @@ impl Mesh {
             }
         }
         let node = &mut self.nodes[router];
-        node.wanted |= wanted;
-        node.asked |= asked;
+        node.note_asked();
         if node.asked & node.open != 0 {
             self.upcoming.insert(router);
         }
@@ -676,27 +680,27 @@ impl Mesh {
         buffer * self.slot_count + (place & (self.slot_count - 1))
     }
 
-    /// Puts a flit into a buffer that has room; returns how many are in it then.
+    /// Puts a flit into a buffer that has room.
     #[inline(always)]
-    fn put(&mut self, buffer: usize, flit: Flit, visible: u64) -> u16 {
-        let b = &mut self.nodes[buffer / STRIDE].buffers[buffer % STRIDE];
-        let place = usize::from(b.head + b.len);
+    fn put(&mut self, router: usize, input: usize, flit: Flit, visible: u64) -> &Node {
+        let node = &mut self.nodes[router];
+        let b = &mut node.buffers[input % STRIDE];
+        let place = (b.head + b.len) & self.slot_mask;
         b.len += 1;
-        let len = b.len;
-        let slot = self.slot(buffer, place);
-        self.slots[slot] = Slot { flit, visible };
-        len
+        self.slots[(STRIDE * router + input) * self.slot_count + usize::from(place)] = Slot { flit, visible };
+        node
     }
 
     /// The same, and sees to it that it goes on.
     #[inline(always)]
     fn push(&mut self, router: usize, input: usize, flit: Flit, visible: u64) {
-        let buffer = STRIDE * router + input;
-        if self.put(buffer, flit, visible) == 1 {
-            if self.nodes[router].alone >> input & 1 == 1 {
-                self.moving.push(buffer as u32);
+        let node = self.put(router, input, flit, visible);
+        if node.buffers[input % STRIDE].len == 1 {
+            let buffer = (STRIDE * router + input) as u32;
+            if node.alone >> input & 1 == 1 {
+                self.moving.push(buffer);
             } else {
-                self.agenda.add(buffer as u32, visible);
+                self.agenda.add(buffer, visible);
             }
         }
     }

@@ -6,26 +6,78 @@ use hw::layout::{Memory, Target, Widths};
 use hw::platform::{Platform, Ports, Structure};
 use std::collections::BTreeSet;
 
-/// A synapse, decoded: the place of its sum relative to the present slot in the low 24 bits
-/// (`delay * row + neuron`, see [`CoreProgram::row`]), the weight before its shift above them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Synapse(pub u32);
+/// A synapse, decoded: the place of its sum relative to the present slot (`delay * row + neuron`, see
+/// [`CoreProgram::row`]) in the lower half, the weight as its axon shifts it in the upper half.
+pub(crate) trait Synapse: Copy {
+    /// Place of its sum.
+    fn place(self) -> u32;
+    /// Shifted weight.
+    fn weight(self) -> i32;
+}
 
-impl Synapse {
-    fn new(place: u32, weight: i8) -> Self {
-        debug_assert!(place < 1 << 24);
-        Self(place | u32::from(weight.cast_unsigned()) << 24)
+impl Synapse for u32 {
+    #[inline]
+    fn place(self) -> u32 {
+        self & 0xffff
     }
 
     #[inline]
-    pub fn place(self) -> u32 {
-        self.0 & 0xff_ffff
+    fn weight(self) -> i32 {
+        self.cast_signed() >> 16
+    }
+}
+
+impl Synapse for u64 {
+    #[inline]
+    fn place(self) -> u32 {
+        self as u32
     }
 
-    /// The weight, shifted as its axon says.
     #[inline]
-    pub fn weight(self, shift: u8) -> i32 {
-        (self.0.cast_signed() >> 24) << shift
+    fn weight(self) -> i32 {
+        (self >> 32) as i32
+    }
+}
+
+/// The synapses of a core, in 32 bits where all fit: they are most of what a run reads.
+#[derive(Debug)]
+pub(crate) enum Synapses {
+    /// Places below 2^16, weights of 16 bits.
+    Short(Vec<u32>),
+    /// Others.
+    Long(Vec<u64>),
+}
+
+impl Synapses {
+    fn new(all: Vec<(u32, i32)>) -> Self {
+        let short = |&(place, weight): &(u32, i32)| {
+            let (place, weight) = (u16::try_from(place).ok()?, i16::try_from(weight).ok()?);
+            Some(u32::from(place) | u32::from(weight.cast_unsigned()) << 16)
+        };
+        let long = |(place, weight): (u32, i32)| u64::from(place) | u64::from(weight.cast_unsigned()) << 32;
+        let found: Option<_> = all.iter().map(short).collect();
+        found.map_or_else(|| Self::Long(all.into_iter().map(long).collect()), Self::Short)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Short(s) => s.len(),
+            Self::Long(s) => s.len(),
+        }
+    }
+
+    /// Place and weight of each.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i32)> {
+        (0..self.len() as u32).map(|s| self.get(s))
+    }
+
+    /// Place and weight of a synapse.
+    pub fn get(&self, synapse: u32) -> (u32, i32) {
+        match self {
+            Self::Short(s) => (s[synapse as usize].place(), s[synapse as usize].weight()),
+            Self::Long(s) => (s[synapse as usize].place(), s[synapse as usize].weight()),
+        }
     }
 }
 
@@ -36,8 +88,6 @@ pub(crate) struct Axon {
     pub base: u32,
     /// Number of synapses.
     pub count: u32,
-    /// Left shift of the weights.
-    pub shift: u8,
     /// First visit (shared queue).
     pub visits: u32,
     /// Bit k - 1: a list for delay k exists (shared queue).
@@ -99,7 +149,7 @@ pub(crate) struct CoreProgram {
     /// Index of its router.
     pub router: usize,
     pub axons: Vec<Axon>,
-    pub synapses: Vec<Synapse>,
+    pub synapses: Synapses,
     /// Cycles of each visit to an axon, from age 1 to its longest useful delay (shared queue).
     pub visits: Visits,
     /// Neurons in a row of sums, and rows, both powers of two, so that places wrap by a mask.
@@ -231,7 +281,7 @@ impl CoreProgram {
         Self {
             router: usize::from(core.y) * usize::from(image.platform.mesh.width) + usize::from(core.x),
             axons,
-            synapses,
+            synapses: Synapses::new(synapses),
             visits: Visits::new(visits),
             row,
             slots,
@@ -264,7 +314,8 @@ fn flit(t: Target) -> Flit {
 /// The synapses of a core, by axon.
 struct Lists {
     axons: Vec<Axon>,
-    synapses: Vec<Synapse>,
+    /// Place and shifted weight.
+    synapses: Vec<(u32, i32)>,
     visits: Vec<u32>,
     slots: u32,
     wide: bool,
@@ -280,9 +331,9 @@ impl Lists {
             for &word in &words[axon.base as usize..][..axon.count as usize] {
                 let s = widths.ring_synapse(word);
                 bound[s.neuron as usize] += u64::from(s.weight.unsigned_abs()) << axon.shift;
-                synapses.push(Synapse::new(s.delay * row as u32 + s.neuron, s.weight));
+                synapses.push((s.delay * row as u32 + s.neuron, i32::from(s.weight) << axon.shift));
             }
-            axons.push(Axon { base: axon.base, count: axon.count, shift: axon.shift, visits: 0, useful: 0 });
+            axons.push(Axon { base: axon.base, count: axon.count, visits: 0, useful: 0 });
         }
         Self { axons, synapses, visits: Vec::new(), slots, wide: is_wide(&bound) }
     }
@@ -305,7 +356,7 @@ impl Lists {
                     loop {
                         let s = widths.queue_synapse(words[synapses.len()]);
                         bound[s.neuron as usize] += u64::from(s.weight.unsigned_abs()) << axon.shift;
-                        synapses.push(Synapse::new(delay * row as u32 + s.neuron, s.weight));
+                        synapses.push((delay * row as u32 + s.neuron, i32::from(s.weight) << axon.shift));
                         if s.last {
                             break;
                         }
@@ -315,7 +366,7 @@ impl Lists {
                 visits.push((n * interval).max(1));
             }
             let count = synapses.len() as u32 - axon.base;
-            axons.push(Axon { base: axon.base, count, shift: axon.shift, visits: first, useful });
+            axons.push(Axon { base: axon.base, count, visits: first, useful });
         }
         let slots = (longest + 1).next_power_of_two();
         Self { axons, synapses, visits, slots, wide: is_wide(&bound) }

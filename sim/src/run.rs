@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use hw::Image;
 use hw::platform::Structure;
 use sim::statistics::{Header, Statistics};
-use sim::vcd::{Selection, Waves};
+use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
 use std::collections::BTreeMap;
@@ -45,11 +45,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         (None, None) => Origin::Stimulus,
     };
     let (input, name) = origin.spikes(&args.image, &image)?;
-    let range =
-        args.samples.unwrap_or(if args.vcd.is_some() { SampleRange::One(0) } else { SampleRange::All });
+    let waves = args.vcd.is_some() || args.fst.is_some();
+    let range = args.samples.unwrap_or(if waves { SampleRange::One(0) } else { SampleRange::All });
     let samples = range.resolve(input.len()).with_context(|| format!("--samples, of {name}"))?;
-    if args.vcd.is_some() && samples.len() != 1 {
-        bail!("--vcd takes exactly one sample, not {}: choose it with --samples N", samples.len());
+    if waves && samples.len() != 1 {
+        bail!("waves take exactly one sample, not {}: choose it with --samples N", samples.len());
     }
     let structure = args.delays.unwrap_or(image.primary);
     let simulator = Simulator::new(&image, structure, Options { interrupt: Some(interrupt) })?;
@@ -88,8 +88,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     let outcome = if let Some(components) = &args.lockstep {
         in_lockstep(args, components, &image, simulator, &from, samples.clone(), &mut finish)
-    } else if let Some(path) = &args.vcd {
-        with_waves(args, path, simulator, &from, first, &mut finish)
+    } else if waves {
+        with_waves(args, simulator, &from, first, &mut finish)
     } else {
         parallel(args, &simulator, &from, samples.clone(), &mut finish)
     };
@@ -245,7 +245,6 @@ pub type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
 
 fn with_waves(
     args: &Args,
-    path: &Path,
     mut simulator: Simulator,
     from: &Source<'_>,
     sample: usize,
@@ -263,7 +262,8 @@ fn with_waves(
         }
     };
     let selection = Selection { steps, scopes: args.vcd_scope.clone() };
-    let mut waves = Waves::create(path, simulator.program(), &selection)?;
+    let files = Files { vcd: args.vcd.as_deref(), fst: args.fst.as_deref() };
+    let mut waves = Waves::create(files, simulator.program(), &selection)?;
     let outcome = simulator.run_with(&binned, &mut waves);
     // An interrupted or failed run leaves the waves up to there.
     waves.finish()?;

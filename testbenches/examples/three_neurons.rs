@@ -6,7 +6,7 @@
 //! steps 1, 6 and 9.
 
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
-use sim::vcd::{Selection, Waves};
+use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
 use spikes::Binned;
 
@@ -37,7 +37,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let image = compiler::image(&network, &network.to_bytes()?, &platform, platform.delays)
         .map_err(|violations| format!("{violations:?}"))?;
     let mut simulator = Simulator::new(&image, image.primary, Options::default())?;
-    let mut waves = Waves::create(path.as_ref(), simulator.program(), &Selection::default())?;
+    let mut waves = Waves::create(
+        Files { vcd: Some(path.as_ref()), fst: None },
+        simulator.program(),
+        &Selection::default(),
+    )?;
     let outcome = simulator.run_with(&Binned::from_pairs(vec![(0, 0)], network.steps), &mut waves)?;
     waves.finish()?;
     for spike in &outcome.spikes {

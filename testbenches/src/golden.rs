@@ -42,6 +42,15 @@ pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
+/// An input of which only the spikes of the first steps are left.
+#[must_use]
+pub fn first_steps(mut input: Binned, steps: usize) -> Binned {
+    let cut = input.offsets[steps];
+    input.offsets.iter_mut().for_each(|o| *o = (*o).min(cut));
+    input.channels.truncate(cut as usize);
+    input
+}
+
 impl Vector {
     /// Loads a vector.
     ///

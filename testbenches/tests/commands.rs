@@ -285,16 +285,17 @@ fn an_interrupt_leaves_whole_files_of_what_is_done() {
 fn an_interrupt_leaves_waves_that_can_be_read() {
     let at = tempfile::tempdir().expect("folder");
     let image = relay(at.path(), 1 << 24, 1, 1, 4096);
-    let waves = at.path().join("out.vcd");
-    let out = interrupted(&["--image", text(&image), "--vcd", text(&waves)], || {
-        std::fs::metadata(&waves).is_ok_and(|m| m.len() > 1 << 20)
-    });
+    let [waves, compressed] = ["out.vcd", "out.fst"].map(|f| at.path().join(f));
+    let run = ["--image", text(&image), "--vcd", text(&waves), "--fst", text(&compressed)];
+    let out = interrupted(&run, || std::fs::metadata(&waves).is_ok_and(|m| m.len() > 1 << 20));
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(130), "{said}");
     let read = std::fs::read_to_string(&waves).expect("is there");
     assert!(read.ends_with('\n'), "the last line is whole");
-    let wave = wellen::simple::read(&waves).expect("wellen reads it");
+    let [wave, compressed] = [&waves, &compressed].map(|f| wellen::simple::read(f).expect("wellen reads it"));
     assert!(wave.time_table().len() > 1000);
+    assert_eq!(wave.time_table().last(), compressed.time_table().last());
+    assert_eq!(std::fs::read_dir(at.path()).expect("folder").count(), 3, "no temporary file is left");
 }
 
 #[test]

@@ -168,7 +168,8 @@ fn the_layouts_for_gtkwave_name_signals_that_the_waves_have() {
         let path = folder.path().join("out.vcd");
         let simulator = Simulator::new(&image, structure, Options::default()).expect("built for both");
         let selection = sim::vcd::Selection { steps: None, scopes: Vec::new() };
-        let waves = sim::vcd::Waves::create(&path, simulator.program(), &selection).expect("created");
+        let files = sim::vcd::Files { vcd: Some(&path), fst: None };
+        let waves = sim::vcd::Waves::create(files, simulator.program(), &selection).expect("created");
         waves.finish().expect("written");
         let waves = wellen::simple::read(&path).expect("read back");
         let hierarchy = waves.hierarchy();

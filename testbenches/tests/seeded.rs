@@ -44,7 +44,7 @@ const FAULTS: [Fault; 20] = [
     fault(SIM, "next - neuron.threshold", "0"),
     fault(SIM, "*score += i64::from(*v)", "*score += i64::from(*v >> 1)"),
     // Slots of both structures.
-    fault(SIM, "(synapse.0 as usize + head) & mask", "(synapse.0 as usize + head) & (mask >> 1)"),
+    fault(SIM, "(s.place() as usize + head) & mask", "(s.place() as usize + head) & (mask >> 1)"),
     fault(SIM, "head as usize * code.row..", "(head & 7) as usize * code.row.."),
     // Levels of the shared queue.
     fault(SIM, "self.last[last as usize] += 1", "()"),

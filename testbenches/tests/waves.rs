@@ -3,11 +3,11 @@
 use hw::{Platform, Structure};
 use sim::mesh::{Flit, Port};
 use sim::probe::{Phase, Probe, SynapticOperation};
-use sim::vcd::{Selection, Waves};
+use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use testbenches::golden::Vector;
+use testbenches::golden::{Vector, first_steps};
 use wellen::simple::Waveform;
 
 /// What core (0, 0) did, in the order of its cycles.
@@ -108,11 +108,8 @@ impl Reader {
     }
 }
 
-fn record(structure: Structure) -> (Recorder, Reader, u64) {
-    record_some(structure, &Selection::default())
-}
-
-fn record_some(structure: Structure, selection: &Selection) -> (Recorder, Reader, u64) {
+/// Waves of one sample of a small chip: the recorder, the VCD, the FST, the cycles.
+fn record_both(structure: Structure, selection: &Selection) -> (Recorder, Waveform, Waveform, u64) {
     let vector = Vector::load("recurrent_subtract");
     let mut platform = Platform::load("loihi").expect("preset");
     platform.core.neurons = 8;
@@ -122,13 +119,76 @@ fn record_some(structure: Structure, selection: &Selection) -> (Recorder, Reader
     let image = compiler::image(&vector.network, &vector.file, &platform, structure).expect("fits");
     let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
     let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("out.vcd");
-    let mut waves = Waves::create(&path, simulator.program(), selection).expect("file");
+    let (path, fst) = (folder.path().join("out.vcd"), folder.path().join("out.fst"));
+    let files = Files { vcd: Some(&path), fst: Some(&fst) };
+    let mut waves = Waves::create(files, simulator.program(), selection).expect("file");
     let mut recorder = Recorder::default();
     let outcome = simulator.run_with(&vector.binned(0), &mut Both(&mut waves, &mut recorder)).expect("runs");
     waves.finish().expect("written");
-    let wave = read(&path);
-    (recorder, Reader { wave, period: 10_000 }, outcome.cycles)
+    (recorder, read(&path), read(&fst), outcome.cycles)
+}
+
+fn record(structure: Structure) -> (Recorder, Reader, u64) {
+    record_some(structure, &Selection::default())
+}
+
+fn record_some(structure: Structure, selection: &Selection) -> (Recorder, Reader, u64) {
+    let (recorder, wave, _, cycles) = record_both(structure, selection);
+    (recorder, Reader { wave, period: 10_000 }, cycles)
+}
+
+/// Every known change of every signal, states as numbers.
+fn everything(wave: &mut Waveform) -> BTreeMap<String, Vec<(u64, String)>> {
+    let h = wave.hierarchy();
+    let vars: Vec<_> = h.all_vars().map(|v| (h[v].full_name(h), h[v].signal_ref())).collect();
+    wave.load_signals(&vars.iter().map(|v| v.1).collect::<Vec<_>>());
+    let times = wave.time_table().to_vec();
+    let value = |v: wellen::SignalValueRef<'_>| {
+        let text = v.to_bit_string().unwrap_or_else(|| v.to_string());
+        let state = ["IDLE", "DELIVER", "UPDATE", "ACCEPT"].iter().position(|s| *s == text);
+        let text = state.map_or(text, |i| format!("{i:02b}"));
+        // A reader of VCD may leave out zeros in front.
+        (!text.contains(['x', 'X'])).then(|| text.trim_start_matches('0').to_string())
+    };
+    vars.into_iter()
+        .map(|(name, signal)| {
+            let signal = wave.get_signal(signal).expect("loaded");
+            let changes = signal.iter_changes().filter_map(|(t, v)| Some((times[t as usize], value(v)?)));
+            (name, changes.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn fst_and_vcd_of_a_run_hold_the_same() {
+    for structure in Structure::ALL {
+        let (_, mut vcd, mut fst, _) = record_both(structure, &Selection::default());
+        let (vcd, fst) = (everything(&mut vcd), everything(&mut fst));
+        assert_eq!(vcd.keys().collect::<Vec<_>>(), fst.keys().collect::<Vec<_>>());
+        assert!(vcd.values().map(Vec::len).sum::<usize>() > 10_000);
+        for (name, changes) in &vcd {
+            assert_eq!(changes, &fst[name], "{name} on {structure}");
+        }
+    }
+}
+
+#[test]
+fn an_fst_is_ten_times_smaller_than_the_vcd_of_the_same_run() {
+    let vector = Vector::load("reference_256");
+    let input = first_steps(vector.binned(0), 10);
+    let platform = Platform::load("loihi").expect("preset");
+    let image = compiler::image(&vector.network, &vector.file, &platform, platform.delays).expect("fits");
+    let folder = tempfile::tempdir().expect("folder");
+    let (vcd, fst) = (folder.path().join("out.vcd"), folder.path().join("out.fst"));
+    for structure in Structure::ALL {
+        let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+        let files = Files { vcd: Some(&vcd), fst: Some(&fst) };
+        let mut waves = Waves::create(files, simulator.program(), &Selection::default()).expect("files");
+        simulator.run_with(&input, &mut waves).expect("runs");
+        waves.finish().expect("written");
+        let [vcd, fst] = [&vcd, &fst].map(|path| std::fs::metadata(path).expect("written").len());
+        assert!(10 * fst <= vcd, "{structure}: {fst} bytes of {vcd}");
+    }
 }
 
 fn read(path: &Path) -> Waveform {

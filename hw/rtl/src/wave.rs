@@ -31,6 +31,14 @@ pub struct ScopeId(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SignalId(u32);
 
+impl SignalId {
+    /// Number of the signal in its layout, from 0 on in the order of declaration.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Scope {
     parent: Option<ScopeId>,
@@ -41,18 +49,18 @@ struct Scope {
 }
 
 #[derive(Debug, Clone)]
-struct Signal {
-    scope: ScopeId,
-    name: String,
-    bits: u32,
-    states: Option<Vec<String>>,
+pub(crate) struct Signal {
+    pub(crate) scope: ScopeId,
+    pub(crate) name: String,
+    pub(crate) bits: u32,
+    pub(crate) states: Option<Vec<String>>,
 }
 
 /// Scopes and signals of a wave file.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
     scopes: Vec<Scope>,
-    signals: Vec<Signal>,
+    pub(crate) signals: Vec<Signal>,
     taken: HashSet<String>,
 }
 
@@ -108,6 +116,34 @@ impl Layout {
         format!("{}.{}", self.scope_path(s.scope), s.name)
     }
 
+    /// All signals in the order of their index.
+    pub fn signals(&self) -> impl Iterator<Item = SignalId> {
+        (0..self.signals.len() as u32).map(SignalId)
+    }
+
+    pub(crate) fn scope_name(&self, scope: ScopeId) -> &str {
+        &self.scopes[scope.0 as usize].name
+    }
+
+    /// Scopes without a parent.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = ScopeId> {
+        (0..self.scopes.len()).filter(|&s| self.scopes[s].parent.is_none()).map(|s| ScopeId(s as u32))
+    }
+
+    pub(crate) fn children(&self, scope: ScopeId) -> &[ScopeId] {
+        &self.scopes[scope.0 as usize].children
+    }
+
+    pub(crate) fn signals_of(&self, scope: ScopeId) -> impl Iterator<Item = (SignalId, &Signal)> {
+        self.scopes[scope.0 as usize].signals.iter().map(|&id| (id, &self.signals[id.index()]))
+    }
+
+    /// Whether there is a signal in a scope or below it.
+    pub(crate) fn holds_signals(&self, scope: ScopeId) -> bool {
+        let scope = &self.scopes[scope.0 as usize];
+        !scope.signals.is_empty() || scope.children.iter().any(|&child| self.holds_signals(child))
+    }
+
     fn add(&mut self, scope: ScopeId, name: &str, bits: u32, states: Option<Vec<String>>) -> SignalId {
         let (name, _) = self.claim(Some(scope), name);
         let id = SignalId(self.signals.len() as u32);
@@ -144,6 +180,9 @@ struct Last {
     /// Index of its state names.
     states: Option<u32>,
     code: IdCode,
+    /// The code and an end of line, as bytes: the crate's own writers go through `fmt`, several times slower.
+    tail: [u8; 8],
+    tail_len: u8,
 }
 
 /// Writes changes in the order of time.
@@ -180,7 +219,7 @@ impl<W: Write> Writer<W> {
         vcd.timescale(amount as u32, units[unit])?;
         let mut last: Vec<Option<Last>> = vec![None; layout.signals.len()];
         let mut states = Vec::new();
-        for root in (0..layout.scopes.len()).filter(|&s| layout.scopes[s].parent.is_none()) {
+        for root in layout.roots() {
             declare(&mut vcd, layout, root, &mut last, &mut states)?;
         }
         vcd.enddefinitions()?;
@@ -238,8 +277,7 @@ impl<W: Write> Writer<W> {
                 line.push(b' ');
             }
         }
-        // The crate's own change writers go through `fmt`, several times slower.
-        let _ = writeln!(line, "{}", last.code);
+        line.extend_from_slice(&last.tail[..usize::from(last.tail_len)]);
         self.vcd.writer().write_all(line)
     }
 
@@ -255,17 +293,16 @@ impl<W: Write> Writer<W> {
 fn declare<W: Write>(
     vcd: &mut vcd::Writer<W>,
     layout: &Layout,
-    scope: usize,
+    scope: ScopeId,
     last: &mut [Option<Last>],
     states: &mut Vec<Vec<String>>,
 ) -> io::Result<()> {
     // Scopes without signals are left out, so that a filter leaves a small tree.
-    if !holds_signals(layout, scope) {
+    if !layout.holds_signals(scope) {
         return Ok(());
     }
-    vcd.add_module(&layout.scopes[scope].name)?;
-    for &SignalId(i) in &layout.scopes[scope].signals {
-        let signal = &layout.signals[i as usize];
+    vcd.add_module(layout.scope_name(scope))?;
+    for (id, signal) in layout.signals_of(scope) {
         let index = signal.states.as_ref().map(|names| {
             states.push(names.clone());
             states.len() as u32 - 1
@@ -276,15 +313,16 @@ fn declare<W: Write>(
             let index = (signal.bits > 1).then(|| vcd::ReferenceIndex::Range(signal.bits as i32 - 1, 0));
             vcd.add_var(VarType::Wire, signal.bits, &signal.name, index)?
         };
-        last[i as usize] = Some(Last { value: 0, known: false, bits: signal.bits, states: index, code });
+        let text = format!("{code}\n");
+        let mut tail = [0; 8];
+        // Seven characters name more signals than a layout can hold.
+        tail[..text.len()].copy_from_slice(text.as_bytes());
+        let tail_len = text.len() as u8;
+        last[id.index()] =
+            Some(Last { value: 0, known: false, bits: signal.bits, states: index, code, tail, tail_len });
     }
-    for child in &layout.scopes[scope].children {
-        declare(vcd, layout, child.0 as usize, last, states)?;
+    for &child in layout.children(scope) {
+        declare(vcd, layout, child, last, states)?;
     }
     vcd.upscope()
-}
-
-fn holds_signals(layout: &Layout, scope: usize) -> bool {
-    let scope = &layout.scopes[scope];
-    !scope.signals.is_empty() || scope.children.iter().any(|c| holds_signals(layout, c.0 as usize))
 }

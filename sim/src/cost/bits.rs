@@ -102,7 +102,7 @@ fn longest_delay(program: &Program) -> u32 {
     let cores = &program.cores;
     let longest = match program.structure {
         Structure::RingBuffer => {
-            cores.iter().flat_map(|c| c.synapses.iter().map(|s| s.place() / c.row as u32)).max()
+            cores.iter().flat_map(|c| c.synapses.iter().map(|(place, _)| place / c.row as u32)).max()
         }
         Structure::SharedQueue => cores.iter().flat_map(|c| &c.axons).map(|a| a.span()).max(),
     };
@@ -120,8 +120,8 @@ pub fn fitted_platform(program: &Program, queue_peak: Option<u64>) -> Platform {
     let accumulator = most(&|i| {
         let mut sums = vec![0u64; cores[i].neurons.len()];
         for axon in &cores[i].axons {
-            for s in &cores[i].synapses[axon.base as usize..][..axon.count as usize] {
-                sums[s.place() as usize % cores[i].row] += u64::from(s.weight(axon.shift).unsigned_abs());
+            for (place, weight) in (axon.base..axon.base + axon.count).map(|s| cores[i].synapses.get(s)) {
+                sums[place as usize % cores[i].row] += u64::from(weight.unsigned_abs());
             }
         }
         sums.into_iter().max().unwrap_or(0)

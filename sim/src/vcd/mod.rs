@@ -1,8 +1,9 @@
-//! Waves of a run: a probe that writes what a hardware engineer looks for as VCD.
+//! Waves of a run: a probe that writes what a hardware engineer looks for, as VCD, FST or both.
 //!
-//! What happens in a step is collected, put in the order of its cycles at the barrier, and written;
-//! memory is bounded by the busiest step.
+//! What happens in a step is collected, put in the order of its cycles at the barrier, and handed to a thread that
+//! writes; memory is bounded by the busiest steps.
 
+mod player;
 mod signals;
 
 use crate::error::Error;
@@ -11,12 +12,16 @@ use crate::probe::{Phase, Probe, SynapticOperation};
 use crate::program::Program;
 use hw::layout::{QueueEvent, Widths, bits_for};
 use hw::platform::Structure;
+use player::{Change, Kind, Output, Player, Step, failure};
+use rtl::fst;
 use rtl::wave::{Layout, SignalId, Writer};
 use signals::{ChipSignals, CoreSignals, Declare, RouterSignals, Signal};
 use std::fs::File;
 use std::io::BufWriter;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 /// What to write.
 #[derive(Debug, Clone, Default)]
@@ -27,49 +32,35 @@ pub struct Selection {
     pub scopes: Vec<glob::Pattern>,
 }
 
-/// One change: absolute, or relative to what a counter holds.
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    cycle: u64,
-    /// In one cycle a falling pulse comes before a rising one.
-    rank: u8,
-    signal: SignalId,
-    value: Value,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Value {
-    Set(u64),
-    /// Adds to the counter of this index.
-    Add(u32, i64),
-    /// Sets the counter of this index.
-    Load(u32, i64),
+/// Where waves go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Files<'a> {
+    /// As VCD, a text that every viewer reads.
+    pub vcd: Option<&'a Path>,
+    /// As FST, compressed; states are numbers in it.
+    pub fst: Option<&'a Path>,
 }
 
 /// Writes waves while a sample runs.
 pub struct Waves {
-    path: PathBuf,
-    writer: Writer<BufWriter<File>>,
-    failed: Option<std::io::Error>,
-    period_ps: u64,
+    /// Steps for the player; `None` once it has failed.
+    steps_to: Option<SyncSender<Step>>,
+    player: JoinHandle<Result<(), Error>>,
     widths: Widths,
     width: usize,
     depth: u32,
     steps: Option<Range<u32>>,
     on: bool,
+    /// Changes as they came; where each cycle begins in the order of time.
     changes: Vec<Change>,
-    counters: Vec<i64>,
+    places: Vec<u32>,
+    /// What signals that count hold, by their index, as long as nothing is written.
+    held: Vec<i64>,
     chip: ChipSignals,
     cores: Vec<CoreSignals>,
     routers: Vec<RouterSignals>,
     injectors: Vec<(Signal, Signal)>,
     core_of_router: Vec<Option<usize>>,
-    /// Counter of a core's input port, a router's input buffers, a router's credits.
-    core_counter: u32,
-    input_counter: u32,
-    credit_counter: u32,
-    /// First of three counters of a core's queue: write pointer, read level, read pointer.
-    queue_counter: u32,
     router_of_core: Vec<usize>,
     entries: Vec<(usize, Port)>,
     start: u64,
@@ -80,11 +71,11 @@ pub struct Waves {
 }
 
 impl Waves {
-    /// Starts a wave file for a program.
+    /// Starts wave files for a program.
     ///
     /// # Errors
-    /// [`Error::Waves`] where the file cannot be written, [`Error::Scope`] where a pattern matches nothing.
-    pub fn create(path: &Path, program: &Program, selection: &Selection) -> Result<Self, Error> {
+    /// [`Error::Waves`] where a file cannot be written, [`Error::Scope`] where a pattern matches nothing.
+    pub fn create(files: Files<'_>, program: &Program, selection: &Selection) -> Result<Self, Error> {
         let platform = &program.platform;
         let widths = program.widths();
         let width = usize::from(platform.mesh.width);
@@ -116,7 +107,7 @@ impl Waves {
             cores.push(CoreSignals::declare(&mut d, scope, program, &widths));
         }
         let buffer_bits = bits_for(u64::from(platform.mesh.router_buffer.max(platform.mesh.core_buffer)) + 1);
-        let router_signals = (0..routers)
+        let router_signals: Vec<_> = (0..routers)
             .map(|r| {
                 let scope = d.scope(Some(top), &format!("router_{}_{}", r % width, r / width));
                 let mut signals = RouterSignals::default();
@@ -133,8 +124,6 @@ impl Waves {
         if let Some(i) = d.hits.iter().position(|hit| !hit) {
             return Err(Error::Scope { pattern: selection.scopes[i].to_string() });
         }
-        let error = |source| Error::Waves { path: path.display().to_string(), source };
-        let file = BufWriter::with_capacity(1 << 18, File::create(path).map_err(error)?);
         let comment = format!(
             "delayline sim {}: {} on {} ({})",
             env!("CARGO_PKG_VERSION"),
@@ -142,42 +131,50 @@ impl Waves {
             platform.name,
             program.structure
         );
+        let vcd = |path: &Path| {
+            let file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+            Ok(Output::Vcd(Writer::new(file, &d.layout, 1, &comment)?))
+        };
+        let fst = |path: &Path| Ok(Output::Fst(Box::new(fst::Writer::create(path, &d.layout, &comment)?)));
+        let mut outputs = Vec::new();
+        for (path, output) in [(files.vcd, files.vcd.map(vcd)), (files.fst, files.fst.map(fst))]
+            .into_iter()
+            .filter_map(|(p, o)| p.zip(o))
+        {
+            outputs.push((path.to_path_buf(), output.map_err(|source| failure(path, source))?));
+        }
         let period_ps = (1e6 / platform.clock_mhz).round().max(2.0) as u64;
-        let writer = Writer::new(file, &d.layout, 1, &comment).map_err(error)?;
-        let core_counter = 0;
-        let input_counter = cores.len() as u32;
-        let credit_counter = input_counter + 5 * routers as u32;
-        let queue_counter = credit_counter + 5 * routers as u32;
-        let mut counters = vec![0; queue_counter as usize + 3 * cores.len()];
-        for r in 0..routers {
-            for port in Port::ALL {
-                let depth =
-                    if port == Port::Local { platform.mesh.core_buffer } else { platform.mesh.router_buffer };
-                counters[credit_counter as usize + 5 * r + port as usize] = depth.into();
+        let signals: Vec<_> = d.layout.signals().collect();
+        let mut held = vec![0; signals.len()];
+        for router in &router_signals {
+            for (port, signal) in Port::ALL.into_iter().zip(router.credits) {
+                let mesh = &platform.mesh;
+                let depth = if port == Port::Local { mesh.core_buffer } else { mesh.router_buffer };
+                if let Some(signal) = signal {
+                    held[signal.index()] = depth.into();
+                }
             }
         }
+        let player = Player::new(outputs, period_ps, chip.clk, signals);
+        // One step is written while one waits and one is simulated.
+        let (sender, receiver) = sync_channel(1);
         Ok(Self {
-            path: path.into(),
-            writer,
-            failed: None,
-            period_ps,
+            steps_to: Some(sender),
+            player: std::thread::spawn(move || player.run(&receiver)),
             widths,
             width,
             depth: if program.structure == Structure::RingBuffer { program.depth } else { 1 },
             steps: selection.steps.clone(),
             on: true,
             changes: Vec::new(),
-            counters,
+            places: Vec::new(),
+            held,
             chip,
             written: vec![0; cores.len()],
             cores,
             routers: router_signals,
             injectors,
             core_of_router,
-            core_counter,
-            input_counter,
-            credit_counter,
-            queue_counter,
             router_of_core,
             entries: platform
                 .mesh
@@ -191,54 +188,56 @@ impl Waves {
         })
     }
 
-    /// Ends the file.
+    /// Ends the files.
     ///
     /// # Errors
-    /// [`Error::Waves`] where it could not be written in whole.
+    /// [`Error::Waves`] where one could not be written in whole.
     pub fn finish(mut self) -> Result<(), Error> {
-        let result = match self.failed.take() {
-            Some(e) => Err(e),
-            None => self.writer.finish().map(drop),
-        };
-        result.map_err(|source| Error::Waves { path: self.path.display().to_string(), source })
+        self.steps_to = None;
+        self.player.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
+    #[inline]
+    fn change(&mut self, cycle: u64, signal: SignalId, kind: Kind, value: u64) {
+        // What is later than any step can last is not written in any case.
+        let at = u32::try_from(cycle.saturating_sub(self.start)).unwrap_or(u32::MAX);
+        self.changes.push(Change::new(at, signal, kind, value));
+    }
+
+    #[inline]
     fn set(&mut self, cycle: u64, signal: Signal, value: u64) {
         if let Some(signal) = signal.filter(|_| self.on) {
-            self.changes.push(Change { cycle, rank: 1, signal, value: Value::Set(value) });
+            self.change(cycle, signal, Kind::Set, value);
         }
     }
 
-    /// High in this cycle, low in the next unless set again.
+    /// High in this cycle, low in the next unless it is set again.
+    #[inline]
     fn pulse(&mut self, cycle: u64, signal: Signal) {
-        self.set(cycle, signal, 1);
         if let Some(signal) = signal.filter(|_| self.on) {
-            self.changes.push(Change { cycle: cycle + 1, rank: 0, signal, value: Value::Set(0) });
+            self.change(cycle, signal, Kind::Pulse, 1);
         }
     }
 
-    fn count(&mut self, cycle: u64, counter: u32, signal: Signal, by: i64) {
-        match signal.filter(|_| self.on) {
-            Some(signal) => {
-                self.changes.push(Change { cycle, rank: 1, signal, value: Value::Add(counter, by) });
-            }
-            None => self.counters[counter as usize] += by,
+    #[inline]
+    fn count(&mut self, cycle: u64, signal: Signal, by: i64) {
+        match signal {
+            Some(signal) if self.on => self.change(cycle, signal, Kind::Add, by.cast_unsigned()),
+            Some(signal) => self.held[signal.index()] += by,
+            None => {}
         }
     }
 
-    fn load(&mut self, cycle: u64, counter: u32, signal: Signal, value: i64) {
-        match signal.filter(|_| self.on) {
-            Some(signal) => {
-                self.changes.push(Change { cycle, rank: 0, signal, value: Value::Load(counter, value) });
-            }
-            None => self.counters[counter as usize] = value,
+    /// Shows what a signal that counts holds when the waves begin.
+    fn show(&mut self, cycle: u64, signal: Signal) {
+        if let Some(signal) = signal {
+            self.change(cycle, signal, Kind::Set, self.held[signal.index()].cast_unsigned());
         }
     }
 
     /// A flit is in a router's input buffer from two cycles after it was sent.
     fn enters(&mut self, sent: u64, router: usize, port: Port) {
-        let at = self.input_counter + 5 * router as u32 + port as u32;
-        self.count(sent + LINK, at, self.routers[router].in_level[port as usize], 1);
+        self.count(sent + LINK, self.routers[router].in_level[port as usize], 1);
     }
 
     fn flit(&self, flit: Flit) -> u64 {
@@ -247,58 +246,47 @@ impl Waves {
         axon | u64::from(flit.y()) << (1 + w.x) | u64::from(flit.x()) << 1 | u64::from(flit.parity())
     }
 
+    /// Hands what happened before `until` to the player.
     fn flush(&mut self, until: u64) {
-        let mut changes = std::mem::take(&mut self.changes);
-        changes.sort_by_key(|c| (c.cycle, c.rank));
-        let mut pending = changes.iter().peekable();
-        let clk = self.chip.clk.filter(|_| self.on);
-        let (period, half) = (self.period_ps, self.period_ps / 2);
-        // Six years of a slow clock stand still rather than overflow.
-        let time = |cycle: u64| cycle.saturating_mul(period);
-        let write = |writer: &mut Writer<_>, failed: &mut Option<_>, time, signal, value| {
-            if failed.is_none()
-                && let Err(e) = writer.change(time, signal, value)
-            {
-                *failed = Some(e);
-            }
-        };
-        let mut cycle = self.start;
-        while cycle < until {
-            if clk.is_none() {
-                // Without a clock only cycles with changes matter.
-                match pending.peek() {
-                    Some(c) if c.cycle < until => cycle = c.cycle,
-                    _ => break,
-                }
-            }
-            if let Some(clk) = clk {
-                write(&mut self.writer, &mut self.failed, time(cycle), clk, 1);
-            }
-            while let Some(c) = pending.next_if(|c| c.cycle <= cycle) {
-                let value = match c.value {
-                    Value::Set(v) => v,
-                    Value::Add(counter, by) => {
-                        let held = &mut self.counters[counter as usize];
-                        *held += by;
-                        held.cast_unsigned()
-                    }
-                    Value::Load(counter, value) => {
-                        self.counters[counter as usize] = value;
-                        value.cast_unsigned()
-                    }
-                };
-                write(&mut self.writer, &mut self.failed, time(cycle), c.signal, value);
-            }
-            if let Some(clk) = clk {
-                write(&mut self.writer, &mut self.failed, time(cycle).saturating_add(half), clk, 0);
-            }
-            cycle += 1;
-        }
-        let rest: Vec<_> = pending.copied().collect();
-        changes.clear();
-        changes.extend(rest);
-        self.changes = changes;
+        let (start, cycles) = (self.start, until - self.start);
         self.start = until;
+        let changes = self.sort(cycles);
+        let step = Step { start, until, changes };
+        // The player's error comes out at the end.
+        self.steps_to.take_if(|to| to.send(step).is_err());
+    }
+
+    /// Takes the changes of the first cycles, in their order and as they came in each; the others stay for the next step.
+    fn sort(&mut self, cycles: u64) -> Vec<Change> {
+        let all = &mut self.changes;
+        if cycles as usize > 2 * all.len() + 1024 {
+            // Few changes in many cycles.
+            all.sort_by_key(|c| c.at);
+            let later = all.split_off(all.partition_point(|c| u64::from(c.at) < cycles));
+            let sorted = std::mem::replace(all, later);
+            all.iter_mut().for_each(|c| c.at -= cycles as u32);
+            return sorted;
+        }
+        // By counting: what comes after this step stands behind all of it.
+        let cycles = cycles as usize;
+        let key = |c: &Change| (c.at as usize).min(cycles);
+        self.places.clear();
+        self.places.resize(cycles + 2, 0);
+        all.iter().for_each(|change| self.places[key(change) + 1] += 1);
+        let mut before = 0;
+        for place in &mut self.places {
+            before += *place;
+            *place = before;
+        }
+        let mut sorted = vec![Change::NONE; all.len()];
+        for change in all.drain(..) {
+            let place = &mut self.places[key(&change)];
+            sorted[*place as usize] = change;
+            *place += 1;
+        }
+        let later = if cycles > 0 { self.places[cycles - 1] } else { 0 };
+        all.extend(sorted.drain(later as usize..).map(|c| Change { at: c.at - cycles as u32, ..c }));
+        sorted
     }
 }
 
@@ -315,26 +303,24 @@ impl Probe for Waves {
             self.first = Some(cycle);
             for r in 0..self.routers.len() {
                 for p in 0..5 {
-                    let at = 5 * r as u32 + p as u32;
-                    self.count(cycle, self.credit_counter + at, self.routers[r].credits[p], 0);
-                    self.count(cycle, self.input_counter + at, self.routers[r].in_level[p], 0);
+                    self.show(cycle, self.routers[r].credits[p]);
+                    self.show(cycle, self.routers[r].in_level[p]);
                 }
             }
         }
         self.set(cycle, self.chip.step, step.into());
         self.pulse(cycle, self.chip.start);
         for i in 0..self.cores.len() {
-            self.count(cycle, self.core_counter + i as u32, self.cores[i].in_level, 0);
+            self.count(cycle, self.cores[i].in_level, 0);
             self.set(cycle, self.cores[i].head, u64::from(step % self.depth));
             let waiting = std::mem::take(&mut self.written[i]);
             if let Some(q) = &self.cores[i].queue {
                 let (level, selected, write, read) =
                     (q.read_level, q.selected, q.write_pointer, q.read_pointer);
-                let counter = self.queue_counter + 3 * i as u32;
                 self.set(cycle, selected, self.swapped.into());
-                self.load(cycle, counter, write, 0);
-                self.load(cycle, counter + 1, level, waiting);
-                self.load(cycle, counter + 2, read, 0);
+                self.set(cycle, write, 0);
+                self.set(cycle, level, waiting.cast_unsigned());
+                self.set(cycle, read, 0);
             }
         }
         self.swapped = !self.swapped;
@@ -392,7 +378,7 @@ impl Probe for Waves {
             for (signal, value) in fields {
                 self.set(cycle, signal, value.into());
             }
-            self.count(cycle + 1, self.queue_counter + 3 * core as u32, pointer, 1);
+            self.count(cycle + 1, pointer, 1);
         }
     }
 
@@ -404,9 +390,8 @@ impl Probe for Waves {
             for (signal, value) in fields {
                 self.set(cycle, signal, value.into());
             }
-            let counter = self.queue_counter + 3 * core as u32;
-            self.count(cycle + 1, counter + 1, level, -1);
-            self.count(cycle + 1, counter + 2, pointer, 1);
+            self.count(cycle + 1, level, -1);
+            self.count(cycle + 1, pointer, 1);
         }
     }
 
@@ -414,8 +399,7 @@ impl Probe for Waves {
         let p = port as usize;
         self.pulse(cycle, self.routers[router].out_valid[p]);
         self.set(cycle, self.routers[router].out_flit[p], self.flit(flit));
-        let at = 5 * router as u32 + p as u32;
-        self.count(cycle + 1, self.credit_counter + at, self.routers[router].credits[p], -1);
+        self.count(cycle + 1, self.routers[router].credits[p], -1);
         let (next, entry) = match port {
             Port::North => (router - self.width, Port::South),
             Port::East => (router + 1, Port::West),
@@ -423,7 +407,7 @@ impl Probe for Waves {
             Port::West => (router - 1, Port::East),
             Port::Local => {
                 if let Some(core) = self.core_of_router[router] {
-                    self.count(cycle + LINK, self.core_counter + core as u32, self.cores[core].in_level, 1);
+                    self.count(cycle + LINK, self.cores[core].in_level, 1);
                 }
                 return;
             }
@@ -432,8 +416,7 @@ impl Probe for Waves {
     }
 
     fn router_input(&mut self, cycle: u64, router: usize, port: Port) {
-        let at = self.input_counter + 5 * router as u32 + port as u32;
-        self.count(cycle + 1, at, self.routers[router].in_level[port as usize], -1);
+        self.count(cycle + 1, self.routers[router].in_level[port as usize], -1);
     }
 
     fn core_output(&mut self, cycle: u64, core: usize, flit: Flit) {
@@ -448,7 +431,7 @@ impl Probe for Waves {
         let (valid, axon, level) = (s.in_valid, s.in_axon, s.in_level);
         self.pulse(cycle, valid);
         self.set(cycle, axon, flit.axon().into());
-        self.count(cycle + 1, self.core_counter + core as u32, level, -1);
+        self.count(cycle + 1, level, -1);
     }
 
     fn injector_output(&mut self, cycle: u64, injector: usize, flit: Flit) {
@@ -460,7 +443,6 @@ impl Probe for Waves {
     }
 
     fn credit(&mut self, cycle: u64, router: usize, port: Port) {
-        let at = self.credit_counter + 5 * router as u32 + port as u32;
-        self.count(cycle + 1, at, self.routers[router].credits[port as usize], 1);
+        self.count(cycle + 1, self.routers[router].credits[port as usize], 1);
     }
 }
