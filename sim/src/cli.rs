@@ -121,7 +121,7 @@ pub struct Args {
     pub vcd_scope: Vec<glob::Pattern>,
     /// Run these components in RTL too and compare them with it in every cycle: all, or names like 0_1 (core and router
     /// at column 0, row 1), core_0_1, router_2_0, injector_0 with commas between; the first difference ends the run, status 1
-    #[arg(long, value_name = "CORES|all", conflicts_with_all = ["vcd", "threads"])]
+    #[arg(long, value_name = "CORES|all", conflicts_with_all = ["waves", "threads"])]
     pub lockstep: Option<Components>,
     /// Where --lockstep writes both sides as VCD if they differ
     #[arg(long, value_name = "FILE", requires = "lockstep", default_value = "lockstep.vcd")]
