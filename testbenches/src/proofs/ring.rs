@@ -15,7 +15,7 @@ pub fn proofs() -> Vec<Proof> {
     let ships = Shape::new(&loihi, Structure::RingBuffer);
     let mut small = loihi;
     small.core.neurons = 2;
-    (small.ring_buffer.slots, small.ring_buffer.accumulators, small.ring_buffer.accumulator_bits) = (4, 8, 3);
+    (small.ring_buffer.slots, small.ring_buffer.accumulators, small.ring_buffer.accumulator_bits) = (4, 4, 2);
     let few = Shape::new(&small, Structure::RingBuffer);
     let block = |shape| ring_buffer(&mut Library::new(), shape).expect("a ring buffer");
     vec![
@@ -33,7 +33,7 @@ pub fn proofs() -> Vec<Proof> {
         Proof {
             name: "ring buffer, whole",
             claim,
-            parameters: "2 neurons of 2 or 4 slots, 3 bits, its whole memory".into(),
+            parameters: "4 accumulators of 2 bits, 2 or 4 slots, its whole memory".into(),
             block: block(&few),
             harness: whole,
             method: Method::Bounded(11),
