@@ -100,6 +100,12 @@ pub fn all() -> Vec<Fault> {
         m.redrive("more", |more| more & m.find("useful"))
     });
     fault(queue, "", "the queues swap a cycle late", |m| m.redrive("selected", |_| m.find("kept_selected")));
+    fault(queue, "", "the queues swap before the barrier", |m| {
+        let (start, first, update) = (m.find("start"), m.find("first"), m.find("update"));
+        m.redrive("selected", |_| m.find("kept_selected") & !(start & first));
+        m.redrive("kept_selected", |next| next ^ update);
+        m.redrive("kept_selected.enable", |enable| enable | update);
+    });
     fault(queue, "", "the queues do not swap", |m| m.redrive("kept_selected", |_| m.find("kept_selected")));
     fault(queue, "", "an arrival is taken with the port in use", |m| {
         m.redrive("take", |_| m.find("in_valid") & !m.find("start"));

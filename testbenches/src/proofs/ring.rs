@@ -107,7 +107,7 @@ fn follow<'m>(b: &Bench<'m>) -> Followed<'m> {
     m.cover("read_again", was_read & at_read.any(), "a slot with a sum is read");
     let rounds = m.reg("rounds", 2, 0);
     rounds.set_if(start & !first & !now.any() & !rounds.q.all(), rounds.q + 1);
-    if b.m.find("own_head").width() <= 2 {
+    if bits <= 2 {
         let past = rounds.q.all() & was_read & at_read.any();
         m.cover("two_wraps", past, "the head went around more than twice and a sum is read");
     }
