@@ -2,6 +2,7 @@
 //!
 //! What the tests share: golden vectors, platforms, random networks, proofs.
 
+pub mod faults;
 pub mod formal;
 pub mod golden;
 pub mod proofs;

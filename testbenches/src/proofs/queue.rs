@@ -37,7 +37,7 @@ pub fn proofs() -> Vec<Proof> {
             parameters: "depth 2, delays to 3, 2 axons, both its memories".into(),
             block: block(&few),
             harness: whole,
-            method: Method::Bounded(26),
+            method: Method::Bounded(23),
         },
     ]
 }

@@ -15,7 +15,7 @@ pub fn proofs() -> Vec<Proof> {
     let ships = Shape::new(&loihi, Structure::RingBuffer);
     let mut small = loihi;
     small.core.neurons = 2;
-    (small.ring_buffer.slots, small.ring_buffer.accumulators, small.ring_buffer.accumulator_bits) = (4, 8, 3);
+    (small.ring_buffer.slots, small.ring_buffer.accumulators, small.ring_buffer.accumulator_bits) = (4, 4, 2);
     let few = Shape::new(&small, Structure::RingBuffer);
     let block = |shape| ring_buffer(&mut Library::new(), shape).expect("a ring buffer");
     vec![
@@ -33,7 +33,7 @@ pub fn proofs() -> Vec<Proof> {
         Proof {
             name: "ring buffer, whole",
             claim,
-            parameters: "2 neurons of 2 or 4 slots, 3 bits, its whole memory".into(),
+            parameters: "4 accumulators of 2 bits, 2 or 4 slots, its whole memory".into(),
             block: block(&few),
             harness: whole,
             method: Method::Bounded(11),
@@ -107,7 +107,7 @@ fn follow<'m>(b: &Bench<'m>) -> Followed<'m> {
     m.cover("read_again", was_read & at_read.any(), "a slot with a sum is read");
     let rounds = m.reg("rounds", 2, 0);
     rounds.set_if(start & !first & !now.any() & !rounds.q.all(), rounds.q + 1);
-    if b.m.find("own_head").width() <= 2 {
+    if bits <= 2 {
         let past = rounds.q.all() & was_read & at_read.any();
         m.cover("two_wraps", past, "the head went around more than twice and a sum is read");
     }

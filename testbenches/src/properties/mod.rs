@@ -11,8 +11,11 @@ pub mod ring;
 pub mod soma;
 
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
+};
 use rtl::{Def, Simulator, Violation};
+use std::cell::Cell;
 use std::fmt::Debug;
 
 /// What a test does to a block before it is simulated.
@@ -76,16 +79,24 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     /// The smallest case found that fails.
+    ///
+    /// # Panics
+    /// If `run` does: that is no finding, but a mistake of the property or of a fault.
     pub fn over<S: Strategy<Value: Debug>>(
         &mut self,
         cases: &S,
         run: impl Fn(&S::Value, Alter<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
-        let alter = self.alter;
-        let result = self
-            .runner
-            .run(cases, |case| run(&case, alter).map_err(proptest::test_runner::TestCaseError::fail));
-        result.map_err(|e| e.to_string())
+        let (alter, found) = (self.alter, Cell::new(false));
+        let result = self.runner.run(cases, |case| {
+            let result = run(&case, alter);
+            found.set(found.get() | result.is_err());
+            result.map_err(TestCaseError::fail)
+        });
+        // The runner takes a panic for a failing case.
+        let result = result.map_err(|e| e.to_string());
+        assert!(result.is_ok() || found.get(), "{result:?}");
+        result
     }
 }
 
