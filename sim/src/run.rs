@@ -2,6 +2,7 @@
 
 use crate::cli::Args;
 use crate::lockstep_run::{Parted, in_lockstep};
+use crate::paths::keep_apart;
 use crate::random_input::RandomInput;
 use crate::report::Report;
 use anyhow::{Context, Result, anyhow, bail};
@@ -17,7 +18,7 @@ use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -42,6 +43,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupt);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
+    let mut inputs = vec![("--image", args.image.as_path())];
+    inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
+    keep_apart(&inputs, &outputs(args))?;
     let image = Image::read(&args.image)?;
     let origin = match (&args.input, args.random_input) {
         (Some(path), _) => Origin::File(path),
@@ -123,6 +127,28 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     write_statistics(args, &image, statistics, gallery, false)?;
     Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
+
+/// Every file that a run writes, with the option that asks for it.
+fn outputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
+    let given = [("--vcd", &args.vcd), ("--spikes", &args.spikes), ("--results", &args.results)];
+    let mut all: Vec<_> = given.into_iter().filter_map(|(o, p)| Some((o, p.clone()?))).collect();
+    if args.lockstep.is_some() {
+        all.push(("--lockstep-vcd", args.lockstep_vcd.clone()));
+    }
+    if let Some(path) = &args.stats {
+        all.push(("--stats", path.clone()));
+        all.extend(STATS_TABLES.map(|end| ("--stats", path.with_extension(end))));
+    }
+    if let Some(folder) = &args.report {
+        let files = ["index.html", "report.txt", "report.json", "stats.json"];
+        all.extend(files.map(|file| ("--report", folder.join(file))));
+        all.extend(STATS_TABLES.map(|end| ("--report", folder.join("stats").with_extension(end))));
+    }
+    all
+}
+
+/// What stands beside a `stats.json`: cores, cores by step, the chip by step.
+const STATS_TABLES: [&str; 3] = ["csv", "steps.csv", "path.csv"];
 
 /// A line for the user; a reader that has left is no error.
 pub fn warn(line: std::fmt::Arguments<'_>) {
@@ -213,11 +239,7 @@ fn write_statistics(
     statistics.header.interrupted = interrupted;
     statistics.finish(image.platform.mesh.barrier_latency);
     let json = statistics.json()?;
-    let tables = [
-        ("csv", Some(statistics.csv())),
-        ("steps.csv", statistics.steps_csv()),
-        ("path.csv", statistics.path_csv()),
-    ];
+    let tables = [Some(statistics.csv()), statistics.steps_csv(), statistics.path_csv()];
     let folder = args.report.as_ref().map(|folder| folder.join("stats.json"));
     for path in args.stats.iter().chain(&folder) {
         if let Some(parent) = path.parent() {
@@ -225,7 +247,7 @@ fn write_statistics(
                 .with_context(|| format!("{}: cannot make the folder", parent.display()))?;
         }
         write(path, &json)?;
-        for (end, text) in &tables {
+        for (end, text) in STATS_TABLES.iter().zip(&tables) {
             if let Some(text) = text {
                 write(&path.with_extension(end), text)?;
             }

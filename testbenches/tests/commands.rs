@@ -110,6 +110,35 @@ fn wrong_use_is_status_2_and_names_the_file() {
 }
 
 #[test]
+fn no_output_takes_the_place_of_an_input_or_of_another() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    let before = std::fs::read(&image).expect("there");
+    let again = at.path().join("x/../basic.bin");
+    std::fs::create_dir(at.path().join("x")).expect("made");
+    let input = at.path().join("in.npz");
+    std::fs::copy(folder().join("basic.npz"), &input).expect("copied");
+    let both = at.path().join("both.csv");
+    for (more, says) in [
+        (vec!["--vcd", text(&again)], "--image"),
+        (vec!["--spikes", text(&image)], "--image"),
+        (vec!["--stats", text(&image)], "--image"),
+        (vec!["--lockstep", "all", "--lockstep-vcd", text(&image)], "--image"),
+        (vec!["--input", text(&input), "--results", text(&input)], "--input"),
+        (vec!["--spikes", text(&both), "--results", text(&both)], "--spikes"),
+    ] {
+        let out = sim(&[&["--image", text(&image)], &more[..]].concat());
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{more:?}: {said}");
+        assert!(said.contains(says) && said.contains("write to another"), "{more:?}: {said}");
+    }
+    assert_eq!(std::fs::read(&image).expect("there"), before);
+    assert!(!both.exists());
+    let out = sim(&["--image", text(&image), "--spikes", "/dev/null", "--results", "/dev/null", "--quiet"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
 fn a_choice_of_waves_that_chooses_nothing_is_refused() {
     let at = tempfile::tempdir().expect("folder");
     let image = image(at.path(), 4096);
@@ -141,9 +170,11 @@ fn a_channel_that_is_not_there_is_said_with_the_file() {
 fn a_reader_that_leaves_is_no_error() {
     let at = tempfile::tempdir().expect("folder");
     let image = image(at.path(), 4096);
-    for more in [&[][..], &["--json"]] {
+    let run = ["--image", text(&image)];
+    let noc = ["noc", "--width", "3", "--height", "3", "--cycles", "100", "--warmup", "0", "--rates", "0.1"];
+    for arguments in [run.to_vec(), [&run[..], &["--json"]].concat(), noc.to_vec()] {
         let mut command = Command::new(binary());
-        command.args(["--image", text(&image)]).args(more);
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("ends");
