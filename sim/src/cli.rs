@@ -132,10 +132,10 @@ pub struct Args {
     /// Write predictions, cycles and scores as CSV
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
-    /// Write report.txt, report.json, stats.json and stats.csv into this folder
+    /// Write index.html (one page, no network needed), report.txt, report.json, stats.json and its CSVs into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Write every count of the run as JSON, and beside it as .csv (fields: sim/STATS.md)
+    /// Write every count of the run as JSON, and beside it as .csv, by step as .steps.csv and .path.csv (sim/STATS.md)
     #[arg(long, value_name = "FILE")]
     pub stats: Option<PathBuf>,
     /// Threads for running samples in parallel [default: all cores]; results do not depend on it

@@ -61,6 +61,21 @@ pub(crate) struct Core {
     pub quiet: u64,
     parity: bool,
     pub stats: CoreStats,
+    /// By step what a shared queue streams, where that is counted.
+    visits: Option<Vec<VisitCounts>>,
+}
+
+/// What a shared queue streams in a step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct VisitCounts {
+    /// Lists applied.
+    pub delivered: u64,
+    /// Events without a list of their age.
+    pub skipped: u64,
+    /// Events not queued again.
+    pub dropped: u64,
+    /// Weights added.
+    pub performed: u64,
 }
 
 /// The two queues of a shared-queue core, followed by their lengths.
@@ -124,7 +139,18 @@ impl Core {
             quiet: 0,
             parity: false,
             stats: CoreStats::default(),
+            visits: None,
         }
+    }
+
+    /// Counts what a shared queue streams by step from now on.
+    pub fn count_visits(&mut self) {
+        self.visits.get_or_insert_default();
+    }
+
+    /// What a shared queue streams in a step; nothing where it is not counted.
+    pub fn visits_of(&self, step: usize) -> VisitCounts {
+        self.visits.as_ref().and_then(|v| v.get(step)).copied().unwrap_or_default()
     }
 
     /// Clears all state for a new sample; returns the cycles that takes (one word a cycle).
@@ -135,6 +161,10 @@ impl Core {
         self.arrivals.clear();
         if program.structure == Structure::SharedQueue {
             self.queue.reset(program.network.steps as usize + program.depth as usize);
+            if let Some(visits) = &mut self.visits {
+                visits.clear();
+                visits.resize(program.network.steps as usize, VisitCounts::default());
+            }
         }
         self.fired.clear();
         self.sending = Sending::default();
@@ -189,6 +219,8 @@ impl Core {
     fn deliver<P: Probe>(&mut self, program: &Program, code: &CoreProgram, start: u64, probe: &mut P) -> u64 {
         if P::ON {
             probe.phase(start, self.index, Phase::Deliver);
+        }
+        if P::FINE {
             self.watch(program, code, start, probe);
         }
         (self.queue.walked, self.queue.at) = (0, start + QUEUE_FILL);
@@ -252,7 +284,7 @@ impl Core {
         let limit = 1i64 << (program.network.membrane_bits - 1);
         let interval = program.neuron_interval;
         let due = &mut sums[head as usize * code.row..][..n];
-        if P::ON && program.structure == Structure::SharedQueue {
+        if P::FINE && program.structure == Structure::SharedQueue {
             let watched = self.queue.watched.drain(..);
             debug_assert!(
                 due.iter().zip(watched).all(|(a, b)| (*a).into() == b),
@@ -275,7 +307,7 @@ impl Core {
             }
             *sum = S::default();
             *v = next as i32;
-            if P::ON {
+            if P::FINE {
                 let accumulator = match program.structure {
                     Structure::RingBuffer => i as u32 * program.depth + head,
                     Structure::SharedQueue => i as u32,
@@ -392,7 +424,7 @@ impl Core {
         self.stats.arrivals += self.arrivals.len() as u64;
         let left = program.network.steps - self.step;
         let mut sums = std::mem::take(&mut self.sums);
-        match (&mut sums, P::ON && program.structure == Structure::RingBuffer) {
+        match (&mut sums, P::FINE && program.structure == Structure::RingBuffer) {
             (Sums::Narrow(s), false) => self.accumulate(code, s),
             (Sums::Wide(s), false) => self.accumulate(code, s),
             (Sums::Narrow(s), true) => self.accumulate_watched(program, code, s, probe),
@@ -495,6 +527,18 @@ impl Core {
             } else {
                 axon.performed(code, visits, interval)
             };
+            if let Some(by_step) = &mut self.visits {
+                for k in 0..visits {
+                    let now = &mut by_step[(self.step + 1 + k) as usize];
+                    if axon.useful >> k & 1 == 1 {
+                        now.delivered += 1;
+                        now.performed += code.visits.cycles(axon.visits + k) / interval;
+                    } else {
+                        now.skipped += 1;
+                    }
+                    now.dropped += u64::from(k + 1 == axon.span());
+                }
+            }
             stats.delivered += delivered;
             stats.skipped += u64::from(visits) - delivered;
             stats.synaptic_operations += performed;

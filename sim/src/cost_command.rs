@@ -1,5 +1,6 @@
 //! `sim cost`: stages of the cost report. Read, run what has no statistics, price, write.
 
+use crate::paths::keep_apart;
 use crate::report::print;
 use crate::run::{Origin, header};
 use anyhow::{Context, Result, bail};
@@ -65,6 +66,10 @@ pub fn run(args: &CostArgs) -> Result<ExitCode> {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupt);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
+    let mut inputs = vec![("--image", args.image.as_path())];
+    inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
+    inputs.extend(args.stats.iter().map(|p| ("--stats", p.as_path())));
+    keep_apart(&inputs, &["cost.json", "cost.html"].map(|file| ("--output", args.output.join(file))))?;
     let image = Image::read(&args.image)?;
     let names = if args.node.is_empty() { vec![NODES[0].name.to_string()] } else { args.node.clone() };
     let nodes = names.iter().map(|n| Node::named(n)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;

@@ -1,6 +1,9 @@
 //! `sim noc`: the latency-load curve of the mesh alone, as table, CSV and picture.
 
 use crate::cli::Noc;
+use crate::paths::keep_apart;
+use crate::report::print;
+use crate::run::warn;
 use anyhow::{Context, Result, bail};
 use sim::noc::{Point, Setup, measure, saturation};
 use std::fmt::Write as _;
@@ -17,6 +20,9 @@ pub fn run(args: &Noc) -> Result<ExitCode> {
     if let Some(rate) = args.rates.iter().find(|r| !(0.0..=1.0).contains(*r)) {
         bail!("--rates: {rate} flits a core and cycle; give numbers from 0 to 1");
     }
+    let outputs = [("--csv", &args.csv), ("--svg", &args.svg)];
+    let outputs: Vec<_> = outputs.into_iter().filter_map(|(o, p)| Some((o, p.clone()?))).collect();
+    keep_apart(&[], &outputs)?;
     let setup = Setup {
         width: args.width,
         height: args.height,
@@ -52,15 +58,11 @@ pub fn run(args: &Noc) -> Result<ExitCode> {
         spikes::write_whole(path, svg(&setup, &points).as_bytes())
             .with_context(|| path.display().to_string())?;
     }
-    print!("{}", text(&setup, &points, limit));
+    print(&text(&setup, &points, limit))?;
     let lost = points.iter().find(|p| p.offered != p.taken);
     if let Some(p) = lost {
-        eprintln!(
-            "at {} flits a core and cycle {} of {} flits were lost",
-            p.rate,
-            p.offered - p.taken,
-            p.offered
-        );
+        let lost = p.offered - p.taken;
+        warn(format_args!("at {} flits a core and cycle {lost} of {} flits were lost", p.rate, p.offered));
     }
     Ok(if lost.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

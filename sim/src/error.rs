@@ -34,7 +34,7 @@ pub enum Error {
         channels: usize,
     },
     /// Flits wait for each other.
-    #[error("deadlock at step {step}, cycle {cycle}: nothing can move, and these wait: {}", waiting.join("; "))]
+    #[error("deadlock at step {step}, cycle {cycle}: nothing moves any more; {}", waiting.join("; "))]
     Deadlock {
         /// The step.
         step: u32,

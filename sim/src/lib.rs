@@ -13,11 +13,14 @@ pub mod lockstep;
 pub mod memory;
 pub mod mesh;
 pub mod noc;
+pub mod page;
 pub mod probe;
 pub mod program;
 pub mod schedule;
+pub mod series;
 pub mod statistics;
 pub mod stats;
+pub mod steps;
 mod sums;
 pub mod vcd;
 
@@ -213,6 +216,11 @@ impl Simulator {
     /// [`Error::Input`], [`Error::Channel`], [`Error::Deadlock`] or [`Error::Interrupted`].
     pub fn run(&mut self, input: &Binned) -> Result<Outcome, Error> {
         self.run_with(input, &mut NoProbe)
+    }
+
+    /// Counts by step what shared queues stream, for [`steps`].
+    pub(crate) fn count_visits(&mut self) {
+        self.cores.iter_mut().for_each(Core::count_visits);
     }
 
     /// Runs one sample under a probe.

@@ -1,7 +1,7 @@
 //! `sim --lockstep`: samples beside the RTL, until the first difference.
 
 use crate::cli::Args;
-use crate::run::{Finish, Source, warn};
+use crate::run::{Done, Finish, Source, warn};
 use anyhow::{Context, Result};
 use hw::Image;
 use hw::machine::{Cycle, Machine};
@@ -75,7 +75,7 @@ pub fn in_lockstep(
         }
         (cycles, values) = (cycles + report.cycles, values + report.values);
         if let Some(outcome) = report.outcome {
-            finish(sample - first, &binned, outcome)?;
+            finish(sample - first, Done { binned, outcome, record: None, gallery: None })?;
         }
     }
     bar.0.finish_and_clear();

@@ -113,6 +113,8 @@ const LINKED: u32 = u32::MAX;
 const BEHIND: u32 = 1 << 31;
 /// Cycles from sending a flit to its being at the head of the next buffer.
 pub const LINK: u64 = 2;
+/// Cycles in which something must move: no core takes so long for the synapses of a flit.
+pub const PATIENCE: u64 = 1 << 32;
 
 /// Ports lie eight apart, so that an index splits into router and port without a division.
 const STRIDE: usize = 8;
@@ -443,15 +445,16 @@ impl Mesh {
         self.move_alone(ends, probe);
     }
 
-    /// Runs until nothing moves; returns the last cycle in which anything did.
+    /// Runs until nothing moves, or will for [`PATIENCE`] cycles; returns the last cycle in which anything did. Flits may
+    /// then be left ([`Mesh::in_flight`]), and [`Mesh::waiting`] says why.
     pub fn run<E: Endpoints, P: Probe>(&mut self, ends: &mut E, probe: &mut P) -> Option<u64> {
         let mut last = None;
         loop {
             let now = match last {
                 Some(now) if self.upcoming.any != 0 || !self.returned.is_empty() => now + 1,
                 _ => match self.agenda.next() {
-                    Some(now) => now,
-                    None => return last,
+                    Some(now) if last.is_none_or(|last| now - last <= PATIENCE) => now,
+                    _ => return last,
                 },
             };
             last = Some(now);
@@ -705,21 +708,34 @@ impl Mesh {
         }
     }
 
-    /// Buffers that are not empty, for a message about who waits.
+    /// Who waits for whom: each buffer that is not empty with what its first flit waits for.
     #[must_use]
     pub fn waiting(&self) -> Vec<String> {
-        (0..STRIDE * self.routers)
-            .map(|b| (&self.nodes[b / STRIDE], b % STRIDE))
-            .filter(|(node, port)| node.buffers[*port].len > 0)
-            .map(|(node, port)| {
-                format!(
-                    "({}, {}) {}: {} flits",
-                    node.x,
-                    node.y,
-                    Port::ALL[port].name(),
-                    node.buffers[port].len
-                )
-            })
-            .collect()
+        let place = |router: usize| format!("({}, {})", self.nodes[router].x, self.nodes[router].y);
+        let held = (0..STRIDE * self.routers).filter(|&b| self.nodes[b / STRIDE].buffers[b % STRIDE].len > 0);
+        held.map(|b| {
+            let (router, port) = (b / STRIDE, b % STRIDE);
+            let buffer = self.nodes[router].buffers[port];
+            let flit = self.slots[b * self.slot_count + usize::from(buffer.head)].flit;
+            let out = self.nodes[router].route(flit);
+            let what = if out == LOCAL {
+                format!("the input port of core {}", place(router))
+            } else {
+                let next = router.wrapping_add_signed(self.distance[out]);
+                let input = FACING[out];
+                let len = self.nodes[next].buffers[input].len;
+                format!("router {} {}, which holds {len}", place(next), Port::ALL[input].name())
+            };
+            format!(
+                "router {} {} holds {} of {} flits, the first for core ({}, {}) waits for {what}",
+                place(router),
+                Port::ALL[port].name(),
+                buffer.len,
+                self.router_depth,
+                flit.x(),
+                flit.y()
+            )
+        })
+        .collect()
     }
 }

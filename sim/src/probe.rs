@@ -35,6 +35,8 @@ pub struct SynapticOperation {
 pub trait Probe {
     /// Whether anything is watched; `false` lets the compiler drop the calls.
     const ON: bool = true;
+    /// Whether accesses to memories are watched one by one: synapses, membranes, events that a queue streams.
+    const FINE: bool = Self::ON;
     /// A step starts.
     fn step(&mut self, cycle: u64, step: u32) {}
     /// Everything is quiet from `quiet`; the next step starts at `release`.
@@ -69,4 +71,62 @@ pub struct NoProbe;
 
 impl Probe for NoProbe {
     const ON: bool = false;
+}
+
+/// Two that watch the same run.
+impl<A: Probe, B: Probe> Probe for (&mut A, &mut B) {
+    const ON: bool = A::ON || B::ON;
+    const FINE: bool = A::FINE || B::FINE;
+    fn step(&mut self, cycle: u64, step: u32) {
+        self.0.step(cycle, step);
+        self.1.step(cycle, step);
+    }
+    fn barrier(&mut self, quiet: u64, release: u64) {
+        self.0.barrier(quiet, release);
+        self.1.barrier(quiet, release);
+    }
+    fn phase(&mut self, cycle: u64, core: usize, phase: Phase) {
+        self.0.phase(cycle, core, phase);
+        self.1.phase(cycle, core, phase);
+    }
+    fn synapse(&mut self, cycle: u64, core: usize, operation: SynapticOperation) {
+        self.0.synapse(cycle, core, operation);
+        self.1.synapse(cycle, core, operation);
+    }
+    fn membrane(&mut self, cycle: u64, core: usize, neuron: u32, accumulator: u32, value: i32, spike: bool) {
+        self.0.membrane(cycle, core, neuron, accumulator, value, spike);
+        self.1.membrane(cycle, core, neuron, accumulator, value, spike);
+    }
+    fn queue_write(&mut self, cycle: u64, core: usize, event: QueueEvent) {
+        self.0.queue_write(cycle, core, event);
+        self.1.queue_write(cycle, core, event);
+    }
+    fn queue_read(&mut self, cycle: u64, core: usize, event: QueueEvent) {
+        self.0.queue_read(cycle, core, event);
+        self.1.queue_read(cycle, core, event);
+    }
+    fn router_output(&mut self, cycle: u64, router: usize, port: Port, flit: Flit) {
+        self.0.router_output(cycle, router, port, flit);
+        self.1.router_output(cycle, router, port, flit);
+    }
+    fn router_input(&mut self, cycle: u64, router: usize, port: Port) {
+        self.0.router_input(cycle, router, port);
+        self.1.router_input(cycle, router, port);
+    }
+    fn core_output(&mut self, cycle: u64, core: usize, flit: Flit) {
+        self.0.core_output(cycle, core, flit);
+        self.1.core_output(cycle, core, flit);
+    }
+    fn core_input(&mut self, cycle: u64, core: usize, flit: Flit) {
+        self.0.core_input(cycle, core, flit);
+        self.1.core_input(cycle, core, flit);
+    }
+    fn injector_output(&mut self, cycle: u64, injector: usize, flit: Flit) {
+        self.0.injector_output(cycle, injector, flit);
+        self.1.injector_output(cycle, injector, flit);
+    }
+    fn credit(&mut self, cycle: u64, router: usize, port: Port) {
+        self.0.credit(cycle, router, port);
+        self.1.credit(cycle, router, port);
+    }
 }

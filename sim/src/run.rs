@@ -2,18 +2,23 @@
 
 use crate::cli::Args;
 use crate::lockstep_run::{Parted, in_lockstep};
+use crate::paths::keep_apart;
 use crate::random_input::RandomInput;
 use crate::report::Report;
 use anyhow::{Context, Result, anyhow, bail};
 use hw::Image;
 use hw::platform::Structure;
+use sim::memory::Table;
+use sim::page::Gallery;
+use sim::probe::{NoProbe, Probe};
 use sim::statistics::{Header, Statistics};
+use sim::steps::{Record, Recorder};
 use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -38,6 +43,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupt);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
+    let mut inputs = vec![("--image", args.image.as_path())];
+    inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
+    keep_apart(&inputs, &outputs(args))?;
     let image = Image::read(&args.image)?;
     let origin = match (&args.input, args.random_input) {
         (Some(path), _) => Origin::File(path),
@@ -73,15 +81,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     let bar = progress(args, samples.len() as u64);
     let first = samples.start;
-    let mut finish = |index: usize, binned: &Binned, outcome: Outcome| -> Result<()> {
+    let mut gallery = None;
+    let mut finish = |index: usize, done: Done| -> Result<()> {
+        let Done { binned, outcome, record, gallery: drawn } = done;
         let label = from.file.label(first + index);
         for overflow in &outcome.overflows {
             bar.suspend(|| warn(format_args!("sample {}: {overflow}", first + index)));
         }
         writers.write(first + index, label, &outcome)?;
-        report.add(label, binned, &outcome);
+        report.add(label, &binned, &outcome);
         if let Some(statistics) = &mut statistics {
-            statistics.add(first + index, label, binned, &outcome);
+            statistics.add(first + index, label, &binned, &outcome);
+            if let Some(record) = record.filter(|_| outcome.overflows.is_empty()) {
+                statistics.add_steps(&record);
+            }
+        }
+        if let Some(drawn) = drawn {
+            gallery = Some(drawn.with(first + index, binned, outcome));
         }
         bar.inc(1);
         Ok(())
@@ -100,7 +116,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             writers.finish()?;
             let (done, all) = (report.samples, samples.len());
             report.write(args, &image)?;
-            write_statistics(args, &image, statistics, true)?;
+            write_statistics(args, &image, statistics, gallery, true)?;
             let how = if is_interrupt(&error) { "interrupted" } else { "stopped" };
             warn(format_args!("{how} after {done} of {all} samples; their results are written"));
         }
@@ -108,9 +124,33 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     writers.finish()?;
     report.write(args, &image)?;
-    write_statistics(args, &image, statistics, false)?;
+    write_statistics(args, &image, statistics, gallery, false)?;
     Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
+
+/// Every file that a run writes, with the option that asks for it.
+fn outputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
+    let waves = [("--vcd", &args.vcd), ("--fst", &args.fst)];
+    let tables = [("--spikes", &args.spikes), ("--results", &args.results)];
+    let given = waves.into_iter().chain(tables);
+    let mut all: Vec<_> = given.filter_map(|(o, p)| Some((o, p.clone()?))).collect();
+    if args.lockstep.is_some() {
+        all.push(("--lockstep-vcd", args.lockstep_vcd.clone()));
+    }
+    if let Some(path) = &args.stats {
+        all.push(("--stats", path.clone()));
+        all.extend(STATS_TABLES.map(|end| ("--stats", path.with_extension(end))));
+    }
+    if let Some(folder) = &args.report {
+        let files = ["index.html", "report.txt", "report.json", "stats.json"];
+        all.extend(files.map(|file| ("--report", folder.join(file))));
+        all.extend(STATS_TABLES.map(|end| ("--report", folder.join("stats").with_extension(end))));
+    }
+    all
+}
+
+/// What stands beside a `stats.json`: cores, cores by step, the chip by step.
+const STATS_TABLES: [&str; 3] = ["csv", "steps.csv", "path.csv"];
 
 /// A line for the user; a reader that has left is no error.
 pub fn warn(line: std::fmt::Arguments<'_>) {
@@ -194,24 +234,37 @@ fn write_statistics(
     args: &Args,
     image: &Image,
     statistics: Option<Statistics>,
+    gallery: Option<Gallery>,
     interrupted: bool,
 ) -> Result<()> {
     let Some(mut statistics) = statistics else { return Ok(()) };
     statistics.header.interrupted = interrupted;
     statistics.finish(image.platform.mesh.barrier_latency);
-    let json = serde_json::to_string_pretty(&statistics)? + "\n";
-    let csv = statistics.csv();
+    let json = statistics.json()?;
+    let tables = [Some(statistics.csv()), statistics.steps_csv(), statistics.path_csv()];
     let folder = args.report.as_ref().map(|folder| folder.join("stats.json"));
     for path in args.stats.iter().chain(&folder) {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("{}: cannot make the folder", parent.display()))?;
         }
-        for (path, text) in [(path.clone(), &json), (path.with_extension("csv"), &csv)] {
-            spikes::write_whole(&path, text.as_bytes()).with_context(|| path.display().to_string())?;
+        write(path, &json)?;
+        for (end, text) in STATS_TABLES.iter().zip(&tables) {
+            if let Some(text) = text {
+                write(&path.with_extension(end), text)?;
+            }
         }
     }
+    if let Some(folder) = &args.report {
+        let peaks: Vec<_> = statistics.cores.iter().map(|c| c.counts.queue_peak).collect();
+        let memories = Table::both(image, statistics.header.structure, &peaks);
+        write(&folder.join("index.html"), &sim::page::page(&statistics, image, &memories, gallery.as_ref()))?;
+    }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    spikes::write_whole(path, text.as_bytes()).with_context(|| path.display().to_string())
 }
 
 fn progress(args: &Args, samples: u64) -> indicatif::ProgressBar {
@@ -240,8 +293,41 @@ impl Source<'_> {
     }
 }
 
+/// A sample that has run.
+pub struct Done {
+    /// What went in.
+    pub binned: Binned,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it did by step, where that is wanted.
+    pub record: Option<Record>,
+    /// What the report shows of it; of the first sample.
+    pub gallery: Option<Gallery>,
+}
+
+/// Runs one sample under a probe; `index` is its place in the run.
+fn run_one<P: Probe>(
+    args: &Args,
+    simulator: &mut Simulator,
+    index: usize,
+    binned: Binned,
+    probe: &mut P,
+) -> Result<Done, sim::Error> {
+    if args.report.is_some() && index == 0 {
+        let mut gallery = Gallery::new(simulator.program());
+        let (outcome, record) = Recorder::run(simulator, &binned, &mut (&mut gallery, probe))?;
+        return Ok(Done { binned, outcome, record: Some(record), gallery: Some(gallery) });
+    }
+    if args.stats.is_some() || args.report.is_some() {
+        let (outcome, record) = Recorder::run(simulator, &binned, probe)?;
+        return Ok(Done { binned, outcome, record: Some(record), gallery: None });
+    }
+    let outcome = simulator.run_with(&binned, probe)?;
+    Ok(Done { binned, outcome, record: None, gallery: None })
+}
+
 /// What is done with each sample, in their order.
-pub type Finish<'a> = dyn FnMut(usize, &Binned, Outcome) -> Result<()> + 'a;
+pub type Finish<'a> = dyn FnMut(usize, Done) -> Result<()> + 'a;
 
 fn with_waves(
     args: &Args,
@@ -264,10 +350,10 @@ fn with_waves(
     let selection = Selection { steps, scopes: args.vcd_scope.clone() };
     let files = Files { vcd: args.vcd.as_deref(), fst: args.fst.as_deref() };
     let mut waves = Waves::create(files, simulator.program(), &selection)?;
-    let outcome = simulator.run_with(&binned, &mut waves);
+    let done = run_one(args, &mut simulator, 0, binned, &mut waves);
     // An interrupted or failed run leaves the waves up to there.
     waves.finish()?;
-    finish(0, &binned, outcome?)
+    finish(0, done?)
 }
 
 /// Samples on threads; results are handed on in the order of the samples.
@@ -281,7 +367,7 @@ fn parallel(
     let threads =
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let (next, count) = (AtomicUsize::new(0), samples.len());
-    let (sender, receiver) = mpsc::sync_channel::<(usize, Result<(Binned, Outcome)>)>(4 * threads);
+    let (sender, receiver) = mpsc::sync_channel::<(usize, Result<Done>)>(4 * threads);
     std::thread::scope(|scope| {
         for _ in 0..threads.min(count) {
             let (sender, next) = (sender.clone(), &next);
@@ -295,8 +381,7 @@ fn parallel(
                     }
                     let result = (|| {
                         let binned = from.bin(first + index)?;
-                        let outcome = simulator.run(&binned)?;
-                        Ok((binned, outcome))
+                        Ok(run_one(args, &mut simulator, index, binned, &mut NoProbe)?)
                     })();
                     let stop = result.is_err();
                     if sender.send((index, result)).is_err() || stop {
@@ -310,8 +395,7 @@ fn parallel(
         for (index, result) in receiver {
             waiting.insert(index, result);
             while let Some(result) = waiting.remove(&due) {
-                let (binned, outcome) = result?;
-                finish(due, &binned, outcome)?;
+                finish(due, result?)?;
                 due += 1;
             }
         }

@@ -1,12 +1,14 @@
 //! `stats.json`: what a run did, exactly, in documented fields. `sim/STATS.md` says what each means.
 //!
 //! All numbers are sums over the samples that did not fail, unless their name says otherwise.
-//! Per-step series have their place beside [`Statistics::samples`] and are filled by whoever records them.
+//! Series by step ([`crate::series`]) are there where the run recorded them ([`crate::steps`]).
 
 use crate::Outcome;
 use crate::cost::ledger::Ledger;
 use crate::program::Program;
+use crate::series::{ChipSeries, CoreSeries, PathSeries, Steps};
 use crate::stats::CoreStats;
+use crate::steps::Record;
 use hw::platform::Structure;
 use serde::{Deserialize, Serialize};
 use spikes::Binned;
@@ -32,6 +34,9 @@ pub struct Statistics {
     pub cores: Vec<Core>,
     /// Each sample, in order; failed ones too.
     pub samples: Vec<Sample>,
+    /// The chip by step, where that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
 }
 
 /// What was run, and with what.
@@ -167,6 +172,12 @@ pub struct Core {
     pub counts: CoreStats,
     /// Accesses.
     pub ledger: Ledger,
+    /// Share of the cycles in which it updates neurons or adds synapses, where steps were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utilisation: Option<f64>,
+    /// Counts by step, where they were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<CoreSeries>,
 }
 
 /// One sample.
@@ -207,6 +218,8 @@ impl Statistics {
                     arrivals_peak: None,
                     counts: CoreStats::default(),
                     ledger: Ledger::default(),
+                    utilisation: None,
+                    steps: None,
                 }
             })
             .collect();
@@ -217,6 +230,16 @@ impl Statistics {
             total: Total::default(),
             cores,
             samples: Vec::new(),
+            steps: None,
+        }
+    }
+
+    /// Adds what a sample that did not fail did by step.
+    pub fn add_steps(&mut self, record: &Record) {
+        let steps = self.header.steps as usize;
+        self.steps.get_or_insert_with(|| Steps::new(steps)).add(&record.chip);
+        for (core, series) in self.cores.iter_mut().zip(&record.cores) {
+            core.steps.get_or_insert_with(|| CoreSeries::new(steps)).add(series);
         }
     }
 
@@ -280,6 +303,83 @@ impl Statistics {
         t.synaptic_operations = SynapticOperations::new(structure, &t.counts);
         t.stalls.input_port = t.counts.arrival_stalls;
         t.stalls.sender = t.counts.send_stalls;
+        let cycles = t.cycles.max(1) as f64;
+        for core in &mut self.cores {
+            core.utilisation = core.steps.as_ref().map(|s| s.busy.iter().sum::<u64>() as f64 / cycles);
+        }
+        if let Some(steps) = &mut self.steps {
+            steps.rank();
+        }
+    }
+
+    /// As JSON: an object a line and field, lists in one line.
+    ///
+    /// # Errors
+    /// None that a value of this type can cause.
+    pub fn json(&self) -> serde_json::Result<String> {
+        let mut text = Vec::new();
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Lines::default()))?;
+        text.push(b'\n');
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The cores by step as CSV, and the whole chip of each step; `None` where steps were not recorded.
+    #[must_use]
+    pub fn steps_csv(&self) -> Option<String> {
+        let steps = self.steps.as_ref()?;
+        let mut s = String::from("step,x,y,cycles,utilisation");
+        CoreSeries::NAMES.iter().for_each(|name| {
+            let _ = write!(s, ",{name}");
+        });
+        s.push('\n');
+        let peak = CoreSeries::NAMES.iter().position(|n| *n == "queue_peak");
+        for (step, &cycles) in steps.chip.cycles.iter().enumerate() {
+            let mut all = vec![0; CoreSeries::NAMES.len()];
+            let mut row = |x: &str, y: &str, busy: f64, values: &[u64]| {
+                let share = busy / cycles.max(1) as f64;
+                let _ = write!(s, "{step},{x},{y},{cycles},{share:.6}");
+                values.iter().for_each(|v| {
+                    let _ = write!(s, ",{v}");
+                });
+                s.push('\n');
+            };
+            let mut cores = 0;
+            for (core, series) in self.cores.iter().filter_map(|c| Some((c, c.steps.as_ref()?))) {
+                let values: Vec<u64> = series.all().iter().map(|v| v[step]).collect();
+                for (i, (all, &v)) in all.iter_mut().zip(&values).enumerate() {
+                    *all = if Some(i) == peak { v.max(*all) } else { *all + v };
+                }
+                row(&core.x.to_string(), &core.y.to_string(), series.busy[step] as f64, &values);
+                cores += 1;
+            }
+            let busy: u64 = self.cores.iter().filter_map(|c| c.steps.as_ref()).map(|c| c.busy[step]).sum();
+            row("all", "all", busy as f64 / f64::from(cores.max(1)), &all);
+        }
+        Some(s)
+    }
+
+    /// What held the barrier of each step, as CSV; `None` where steps were not recorded.
+    #[must_use]
+    pub fn path_csv(&self) -> Option<String> {
+        let steps = self.steps.as_ref()?;
+        let mut s = String::from("step");
+        for name in ChipSeries::NAMES.iter().chain(PathSeries::NAMES) {
+            let _ = write!(s, ",{name}");
+        }
+        s.push_str(",held_part,held_component,held_samples\n");
+        for (step, held) in steps.held.iter().enumerate() {
+            let _ = write!(s, "{step}");
+            for series in steps.chip.all().iter().chain(&steps.path.all()) {
+                let _ = write!(s, ",{}", series[step]);
+            }
+            match held.first() {
+                Some(h) => {
+                    let _ = writeln!(s, ",{},{},{}", h.held.part, h.held.component, h.samples);
+                }
+                None => s.push_str(",,,0\n"),
+            }
+        }
+        Some(s)
     }
 
     /// The cores as CSV, one a row, the chip in the last; columns as in `sim/STATS.md`.
@@ -333,5 +433,54 @@ impl Statistics {
         }
         serde_json::from_value(value)
             .map_err(|e| format!("{path}: {e}; write it anew with `sim --stats FILE`"))
+    }
+}
+
+/// Objects over several lines, lists in one, so that long series stay readable.
+#[derive(Debug, Default)]
+struct Lines {
+    depth: usize,
+    filled: bool,
+}
+
+impl Lines {
+    fn line<W: ?Sized + std::io::Write>(&self, out: &mut W) -> std::io::Result<()> {
+        write!(out, "\n{:1$}", "", 2 * self.depth)
+    }
+}
+
+impl serde_json::ser::Formatter for Lines {
+    fn begin_object<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        self.depth += 1;
+        self.filled = false;
+        out.write_all(b"{")
+    }
+
+    fn end_object<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        self.depth -= 1;
+        if self.filled {
+            self.line(out)?;
+        }
+        out.write_all(b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if !first {
+            out.write_all(b",")?;
+        }
+        self.line(out)
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        out.write_all(b": ")
+    }
+
+    fn end_object_value<W: ?Sized + std::io::Write>(&mut self, _: &mut W) -> std::io::Result<()> {
+        self.filled = true;
+        Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! Properties, equivalence, co-simulation and cross-crate benches.
 //!
-//! What the tests share: golden vectors, platforms, random networks, proofs.
+//! What the tests share: golden vectors, platforms, random networks, proofs, pages in a browser.
 
 pub mod faults;
 pub mod formal;
 pub mod golden;
+pub mod page;
 pub mod proofs;
 pub mod properties;
 pub mod random;

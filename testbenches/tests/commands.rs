@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use testbenches::golden::{Vector, folder};
+use testbenches::page::{compare_page, in_browser};
 
 /// The `sim` binary, built in this test's profile.
 fn binary() -> &'static Path {
@@ -109,6 +110,35 @@ fn wrong_use_is_status_2_and_names_the_file() {
 }
 
 #[test]
+fn no_output_takes_the_place_of_an_input_or_of_another() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    let before = std::fs::read(&image).expect("there");
+    let again = at.path().join("x/../basic.bin");
+    std::fs::create_dir(at.path().join("x")).expect("made");
+    let input = at.path().join("in.npz");
+    std::fs::copy(folder().join("basic.npz"), &input).expect("copied");
+    let both = at.path().join("both.csv");
+    for (more, says) in [
+        (vec!["--vcd", text(&again)], "--image"),
+        (vec!["--spikes", text(&image)], "--image"),
+        (vec!["--stats", text(&image)], "--image"),
+        (vec!["--lockstep", "all", "--lockstep-vcd", text(&image)], "--image"),
+        (vec!["--input", text(&input), "--results", text(&input)], "--input"),
+        (vec!["--spikes", text(&both), "--results", text(&both)], "--spikes"),
+    ] {
+        let out = sim(&[&["--image", text(&image)], &more[..]].concat());
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{more:?}: {said}");
+        assert!(said.contains(says) && said.contains("write to another"), "{more:?}: {said}");
+    }
+    assert_eq!(std::fs::read(&image).expect("there"), before);
+    assert!(!both.exists());
+    let out = sim(&["--image", text(&image), "--spikes", "/dev/null", "--results", "/dev/null", "--quiet"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
 fn a_choice_of_waves_that_chooses_nothing_is_refused() {
     let at = tempfile::tempdir().expect("folder");
     let image = image(at.path(), 4096);
@@ -140,9 +170,11 @@ fn a_channel_that_is_not_there_is_said_with_the_file() {
 fn a_reader_that_leaves_is_no_error() {
     let at = tempfile::tempdir().expect("folder");
     let image = image(at.path(), 4096);
-    for more in [&[][..], &["--json"]] {
+    let run = ["--image", text(&image)];
+    let noc = ["noc", "--width", "3", "--height", "3", "--cycles", "100", "--warmup", "0", "--rates", "0.1"];
+    for arguments in [run.to_vec(), [&run[..], &["--json"]].concat(), noc.to_vec()] {
         let mut command = Command::new(binary());
-        command.args(["--image", text(&image)]).args(more);
+        command.args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("ends");
@@ -177,6 +209,10 @@ fn relay(at: &Path, steps: u32, channels: u32, samples: usize, depth: u32) -> Pa
     };
     let mut platform = hw::Platform::load("loihi").expect("preset");
     platform.shared_queue.depth = depth;
+    // As small as it may be, so that its circuit is soon there.
+    (platform.mesh.width, platform.mesh.height) = (2, 1);
+    let west = hw::platform::Injector { x: 0, y: 0, side: hw::platform::Side::West };
+    platform.mesh.injectors = vec![west];
     let mut image = compiler::image(&network, b"", &platform, hw::Structure::SharedQueue).expect("fits");
     let mut input = spikes::SpikeFile::default();
     for _ in 1..samples {
@@ -210,6 +246,66 @@ fn a_sample_that_overflows_fails_alone() {
     assert!((0..3).all(|i| lines[i + 1].starts_with(&format!("{i},0,0,")) && lines[i + 1].ends_with(",1")));
     assert_eq!(lines[4], "3,,,,", "nothing of a failed sample is to be trusted");
     assert!(read(&report.join("report.json")).contains("\"failed\": 1"));
+}
+
+/// A report with its page, of a structure, on the golden `recurrent_subtract` and small cores.
+fn report(at: &Path, structure: hw::Structure) -> PathBuf {
+    let vector = Vector::load("recurrent_subtract");
+    let mut platform =
+        hw::Platform::parse("tiny.toml", include_str!("../platforms/tiny.toml")).expect("a platform");
+    platform.core.neurons = 12;
+    let mut image = compiler::image(&vector.network, b"", &platform, structure).expect("fits");
+    image.stimulus = Some(vector.input.to_npz(Path::new("in.npz")).expect("packs"));
+    let path = at.join("image.bin");
+    image.write(&path).expect("written");
+    let folder = at.join("report");
+    let out = sim(&["--image", text(&path), "--report", text(&folder), "--quiet"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    folder
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(path).expect("written")).expect("JSON")
+}
+
+#[test]
+fn the_page_of_a_report_shows_what_its_statistics_say_and_needs_no_network() {
+    for structure in hw::Structure::ALL {
+        let at = tempfile::tempdir().expect("folder");
+        let folder = report(at.path(), structure);
+        let page = std::fs::read_to_string(folder.join("index.html")).expect("written");
+        let stats = json(&folder.join("stats.json"));
+        assert_eq!(compare_page(&page, &stats), 26 + 6 * stats["cores"].as_array().expect("cores").len());
+        assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("<link rel=\"style"));
+        for section in ["Spikes", "Membranes", "Queues", "Utilisation", "Where the cycles went", "Memory"] {
+            assert!(page.contains(&format!("<h2>{section}</h2>")), "{section}");
+        }
+        assert!(page.contains("ring-buffer, used") && page.contains("shared-queue, used"));
+        // One stroke a spike of the first sample.
+        let raster = page.split("spike raster").nth(1).expect("drawn").split("</svg>").next().expect("ends");
+        let spikes = stats["samples"][0]["spikes"].as_u64().expect("n")
+            + stats["samples"][0]["input_spikes"].as_u64().expect("n");
+        assert_eq!(raster.matches('M').count() as u64, spikes);
+        for (file, rows) in
+            [("stats.steps.csv", 1 + stats["cores"].as_array().expect("cores").len()), ("stats.path.csv", 1)]
+        {
+            let csv = std::fs::read_to_string(folder.join(file)).expect("written");
+            let steps = stats["header"]["steps"].as_u64().expect("n") as usize;
+            assert_eq!(csv.lines().count(), 1 + rows * steps, "{file}");
+            let columns = csv.lines().next().expect("a head").split(',').count();
+            assert!(csv.lines().all(|l| l.split(',').count() == columns), "{file}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium: scripts/setup.sh"]
+fn the_page_of_a_report_in_a_browser_shows_its_totals_and_a_clean_console() {
+    let at = tempfile::tempdir().expect("folder");
+    let folder = report(at.path(), hw::Structure::SharedQueue);
+    let dom = in_browser(&folder.join("index.html"), at.path());
+    let stats = json(&folder.join("stats.json"));
+    assert_eq!(compare_page(&dom, &stats), 26 + 6 * stats["cores"].as_array().expect("cores").len());
 }
 
 #[test]

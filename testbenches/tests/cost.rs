@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use testbenches::golden::Vector;
+use testbenches::page::{compare_page, in_browser};
 
 /// Three neurons in a chain: input -> 0 (delay 1), 0 -> 1 (delay 5), 1 -> 2 (delay 3), all of weight 100; 12 steps.
 fn three_neurons(platform: &Platform) -> Image {
@@ -280,27 +281,6 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("written")).expect("JSON")
 }
 
-/// Compares every number of a page that names its place in `cost.json` with what stands there; returns how many.
-fn compare_page(html: &str, cost: &Value) -> usize {
-    let mut compared = 0;
-    for piece in html.split("data-json=\"").skip(1) {
-        let (pointer, rest) = piece.split_once('"').expect("a pointer");
-        let shown = rest.split_once('>').expect("tag").1.split_once('<').expect("text").0;
-        let value = cost
-            .pointer(pointer)
-            .and_then(Value::as_f64)
-            .unwrap_or_else(|| panic!("{pointer}: no such number in cost.json"));
-        let plain: String =
-            shown.replace("&nbsp;", "").replace('\u{2212}', "-").replace(['\u{202f}', ' '], "");
-        let number: f64 = plain.parse().unwrap_or_else(|_| panic!("{pointer}: shows `{shown}`"));
-        let digits = plain.split_once('.').map_or(0, |p| p.1.len());
-        let half = 0.5 * 10f64.powi(-(digits as i32));
-        assert!((number - value).abs() <= half * 1.000_001, "{pointer}: shows {shown}, is {value}");
-        compared += 1;
-    }
-    compared
-}
-
 #[test]
 fn the_report_of_an_image_shows_what_its_json_says() {
     let at = tempfile::tempdir().expect("folder");
@@ -453,16 +433,6 @@ fn the_page_in_a_browser_shows_its_totals_and_a_clean_console() {
     let folder = at.path().join("cost");
     ok(&["cost", "--image", &image, "--output", folder.to_str().expect("UTF-8"), "--quiet"]);
     let page = folder.join("cost.html");
-    let out = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"])
-        .args(["--virtual-time-budget=2000", "--timeout=30000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", at.path().join("profile").display()))
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .expect("needs Chromium: scripts/setup.sh pages");
-    let dom = String::from_utf8(out.stdout).expect("UTF-8");
+    let dom = in_browser(&page, at.path());
     assert!(compare_page(&dom, &read(&folder.join("cost.json"))) > 200);
-    let log = String::from_utf8_lossy(&out.stderr);
-    let console: Vec<_> = log.lines().filter(|l| l.contains("CONSOLE")).collect();
-    assert!(console.is_empty(), "{console:?}");
 }

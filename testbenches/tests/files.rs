@@ -1,4 +1,6 @@
 //! Damaged files give errors, never panics; whole ones come back as they were.
+//!
+//! A longer run of the fuzzing: `PROPTEST_CASES=100000 cargo test --release -p testbenches --test files`.
 
 use hw::image::Image;
 use hw::{Platform, Structure};
@@ -6,7 +8,7 @@ use model::network::Network;
 use proptest::prelude::*;
 use spikes::SpikeFile;
 use std::path::Path;
-use testbenches::golden::Vector;
+use testbenches::golden::{self, Vector};
 use testbenches::random;
 
 fn image() -> Vec<u8> {
@@ -65,8 +67,13 @@ fn an_image_that_lies_never_panics() {
     assert!(read > 100, "{read}");
 }
 
+/// Cases of each property; `PROPTEST_CASES` makes a longer run of it.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn networks_come_back_as_they_were(network in random::network()) {
@@ -114,4 +121,71 @@ proptest! {
         }
         let _ = SpikeFile::from_bytes(&bytes, Path::new("s"));
     }
+
+    #[test]
+    fn damaged_hdf5_files_never_panic(which in 0..3usize, at in any::<prop::sample::Index>(), bit in 0..8u8, cut in any::<bool>()) {
+        let path = golden::folder().join(["basic.f2.h5", "basic.f4.h5", "basic.f8.h5"][which]);
+        let mut bytes = std::fs::read(path).expect("golden input");
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= 1 << bit;
+        }
+        let _ = SpikeFile::from_bytes(&bytes, Path::new("s.h5"));
+    }
+
+    /// A line or a number of a platform is replaced by something else: it is read, or refused with the file's name.
+    #[test]
+    fn damaged_platforms_are_refused_by_name_or_are_right(which in 0..3usize, line in any::<prop::sample::Index>(), with in 0..WRONG.len()) {
+        let text = [
+            include_str!("../platforms/tiny.toml"),
+            include_str!("../../hw/platforms/loihi.toml"),
+            include_str!("../../hw/platforms/seneca.toml"),
+        ][which];
+        let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+        let at = line.index(lines.len());
+        lines[at] = match lines[at].split_once('=') {
+            Some((name, _)) if !WRONG[with].contains('=') => format!("{name}= {}", WRONG[with]),
+            _ => WRONG[with].to_string(),
+        };
+        match Platform::parse("odd.toml", &lines.join("\n")) {
+            Ok(platform) => prop_assert_eq!(platform.problems(), Vec::<String>::new()),
+            Err(error) => prop_assert!(error.to_string().contains("odd.toml"), "{}", error),
+        }
+    }
+
+    #[test]
+    fn any_text_is_refused_as_a_platform_by_name(text in ".{0,200}") {
+        let error = Platform::parse("odd.toml", &text).expect_err("a platform needs more");
+        prop_assert!(error.to_string().contains("odd.toml"), "{}", error);
+    }
+
+    #[test]
+    fn any_bytes_are_refused_by_every_reader(bytes in prop::collection::vec(any::<u8>(), 0..400), magic in 0..4usize) {
+        // The beginnings of the formats, so that readers come past them.
+        let magic: &[u8] = [&b""[..], b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY"][magic];
+        let bytes = [magic, &bytes].concat();
+        prop_assert!(Image::from_bytes(&bytes).is_err());
+        prop_assert!(Network::from_bytes(&bytes, Path::new("n")).is_err());
+        prop_assert!(SpikeFile::from_bytes(&bytes, Path::new("s")).is_err());
+    }
 }
+
+/// What may stand in a TOML file by mistake.
+const WRONG: [&str; 14] = [
+    "-1",
+    "0",
+    "1",
+    "4294967296",
+    "9223372036854775807",
+    "1e400",
+    "nan",
+    "\"\"",
+    "\"1rw\"",
+    "[]",
+    "{}",
+    "true",
+    "[core]",
+    "surprise = 3",
+];

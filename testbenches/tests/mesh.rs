@@ -191,3 +191,33 @@ proptest! {
         prop_assert_eq!(&simulate(&case, true), &plain);
     }
 }
+
+/// A core that never takes what comes.
+#[test]
+fn a_mesh_in_which_nothing_moves_says_who_waits_for_whom() {
+    let shape = Shape {
+        width: 3,
+        height: 1,
+        router_buffer: 2,
+        core_buffer: 1,
+        barrier_latency: 1,
+        casting: Casting::Unicast,
+        injectors: Vec::new(),
+    };
+    let flits = vec![(0..9).map(|i| (i, 2)).collect(), Vec::new(), Vec::new()];
+    let case = Case { shape, flits, pace: vec![1, 1, u64::from(u32::MAX) * 1000] };
+    let mut mesh = Mesh::new(&case.shape);
+    let mut ends =
+        Ends { case: &case, next: vec![0; 3], ready: vec![0; 3], port: vec![0; 3], taken: Vec::new() };
+    mesh.prime(0, &mut ends, &mut NoProbe);
+    mesh.run(&mut ends, &mut NoProbe);
+    // One is taken, one waits in the port of the core, and those behind it for that.
+    assert!(mesh.in_flight > 0);
+    let waiting = mesh.waiting();
+    for says in [
+        "router (0, 0) local holds 2 of 2 flits, the first for core (2, 0) waits for router (1, 0) west, which holds 2",
+        "router (2, 0) west holds 2 of 2 flits, the first for core (2, 0) waits for the input port of core (2, 0)",
+    ] {
+        assert!(waiting.iter().any(|w| w == says), "{waiting:?}");
+    }
+}

@@ -100,6 +100,17 @@ fn saturating_membranes_on_slow_accumulators() {
 }
 
 #[test]
+#[ignore = "a minute: 250,000 synapses"]
+fn reference_256() {
+    let mut loihi = Platform::load("loihi").expect("preset");
+    (loihi.mesh.width, loihi.mesh.height) = (4, 3);
+    loihi.mesh.injectors.truncate(1);
+    (loihi.mesh.injectors[0].x, loihi.mesh.injectors[0].y) = (0, 0);
+    loihi.mesh.injectors[0].side = Side::West;
+    golden("reference_256", &with(loihi, |_| ()), 1);
+}
+
+#[test]
 fn many_cores() {
     let wide = with(platform(4, 4, 40), |p| {
         p.ring_buffer.accumulators = 40 * 64;

@@ -21,7 +21,7 @@ const GROUPS: [(&str, usize, &[&str]); 5] = [
     ("routes and FIFOs", 3, &["route_index", "routes", "spike_fifo", "input_fifo", "router_buffers"]),
 ];
 
-const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2024;--soft:#5c6670;--line:#dfe3e8;--paper:#fff;--back:#f4f6f8;--note:#fff6e5}
 @media(prefers-color-scheme:dark){:root{--ink:#e8ebee;--soft:#a3adb8;--line:#363c44;--paper:#16191d;--back:#0e1013;--note:#2c2617}}
 *{box-sizing:border-box}
