@@ -5,7 +5,7 @@ use hw::{Image, Structure};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rtl::{TraceOptions, Tracer};
-use sim::vcd::{Selection, Waves};
+use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
 use spikes::Binned;
 use std::cell::Cell;
@@ -107,7 +107,8 @@ fn compare(image: &Image, structure: Structure, input: &Binned) -> (usize, usize
     let folder = tempfile::tempdir().expect("folder");
     let [fast, rtl] = ["fast.vcd", "rtl.vcd"].map(|f| folder.path().join(f));
     let mut simulator = Simulator::new(image, structure, Options::default()).expect("built");
-    let mut waves = Waves::create(&fast, simulator.program(), &Selection::default()).expect("file");
+    let files = Files { vcd: Some(&fast), fst: None };
+    let mut waves = Waves::create(files, simulator.program(), &Selection::default()).expect("file");
     let outcome = simulator.run_with(input, &mut waves).expect("runs");
     waves.finish().expect("written");
 

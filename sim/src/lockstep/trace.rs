@@ -1,4 +1,6 @@
 //! The signals that RTL and fast model share, and what the fast model says of them.
+//!
+//! Long because every signal of every component is declared and followed here.
 
 use crate::mesh::{Flit, LINK, Port};
 use crate::probe::{Phase, Probe, SynapticOperation};

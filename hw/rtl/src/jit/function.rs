@@ -3,6 +3,8 @@
 //! A function computes values in the scope of its own instance and, for the outputs of its instances, in theirs: an
 //! instance's output is computed where it is needed, from the instance's state and the inputs that reach it. Instances are called
 //! only after everything has been computed, so that all of it sees the state before the edge.
+//!
+//! Long because it holds the code of every kind of state, memory and property.
 
 use super::layout::{Place, Unit, bytes};
 use super::value::{Code, Form, Upper};
