@@ -21,6 +21,7 @@ pub enum Command {
 Without --block the whole chip is written: a file for each module, and the contents of each memory as
 CHIP.PATH.hex, which $readmemh opens relative to where the tool runs. A platform's chip has a full core at
 every site and empty memories; an image's chip has the cores in use and their contents.
+Beside them stands blocks.toml, which lists the blocks for `sim gates`.
 
 Examples:
   hw verilog --platform loihi --output rtl

@@ -6,10 +6,12 @@ use hw::blocks::chip::Chip;
 use hw::blocks::{core_of, mesh};
 use hw::image::Build;
 use hw::layout::Widths;
-use hw::{Image, Platform, machine};
+use hw::{Image, Platform, Structure, machine};
 use rtl::{Def, Library, verilog};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::io::Write as _;
 
 /// Emits what was asked for; says what was written.
 pub fn verilog(args: &cli::Verilog) -> Result<String> {
@@ -32,7 +34,7 @@ pub fn verilog(args: &cli::Verilog) -> Result<String> {
         }
     };
     let Some(wanted) = &args.block else {
-        return write(args, &[chip], build);
+        return write(args, &[chip], build, structure);
     };
     let mut blocks = BTreeMap::new();
     collect(&chip, &mut blocks);
@@ -48,7 +50,7 @@ pub fn verilog(args: &cli::Verilog) -> Result<String> {
         bail!("--block {wanted}: no such block; there are {}", names.join(", "));
     }
     // A block alone has no place in the chip, and so no contents of its own.
-    write(args, &found, None)
+    write(args, &found, None, structure)
 }
 
 /// All definitions in a circuit by their full name.
@@ -58,7 +60,7 @@ fn collect(def: &Def, into: &mut BTreeMap<String, Def>) {
     }
 }
 
-fn write(args: &cli::Verilog, tops: &[Def], build: Option<&Build>) -> Result<String> {
+fn write(args: &cli::Verilog, tops: &[Def], build: Option<&Build>, structure: Structure) -> Result<String> {
     let mut summary = String::new();
     for top in tops {
         let text = verilog::emit(top);
@@ -71,5 +73,92 @@ fn write(args: &cli::Verilog, tops: &[Def], build: Option<&Build>) -> Result<Str
         let line = format!("{}: {modules} modules, {memories} memories", text.top);
         write!(summary, "{}{line}", if summary.is_empty() { "" } else { "\n" })?;
     }
+    let list = toml::to_string(&listed(tops, structure))?;
+    verilog::write_file(&args.output, "blocks.toml", |out| {
+        writeln!(out, "# The blocks, for `sim gates blocks.toml`.\n{list}")
+    })
+    .with_context(|| format!("--output {}: cannot write", args.output.display()))?;
     Ok(summary)
+}
+
+/// Blocks to be synthesised, as `sim gates` reads them.
+#[derive(Serialize)]
+struct Blocks {
+    block: Vec<Block>,
+}
+
+/// A block: its top module, the files that it needs, its memories, and where it is used.
+#[derive(Serialize)]
+struct Block {
+    name: String,
+    top: String,
+    sources: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blackbox: Vec<String>,
+    structure: Structure,
+    /// `core` and `chip` are added up; a `part` is inside another block of the list.
+    per: &'static str,
+    count: u64,
+}
+
+/// The blocks of a chip, cores and routers first, each before its parts; or blocks alone, which are parts.
+fn listed(tops: &[Def], structure: Structure) -> Blocks {
+    let mut found: Vec<(Def, &'static str, u64)> = Vec::new();
+    for top in tops {
+        if top.name() != "chip" {
+            found.push((top.clone(), "part", 1));
+            continue;
+        }
+        for (def, count) in counted(top) {
+            // A core in use has one router; the rest is there once, for the whole chip.
+            let of_core = def.name() == "router" || def.name().ends_with("_core");
+            found.push(if of_core { (def.clone(), "core", 1) } else { (def.clone(), "chip", count) });
+            let mut parts = Vec::new();
+            below(&def, 1, &mut parts);
+            found.extend(parts.into_iter().map(|(def, count)| (def, "part", count)));
+        }
+    }
+    let mut names: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    found.iter().for_each(|(def, ..)| {
+        names.entry(def.name()).or_default().insert(def.unique_name());
+    });
+    let block = found.iter().map(|(def, per, count)| {
+        let alone = names[def.name()].len() == 1;
+        let text = verilog::emit(def);
+        let sources: Vec<_> = text.files.into_iter().map(|(name, _)| name).collect();
+        let memories = ["memory_1rw", "memory_1r1w"].into_iter();
+        Block {
+            name: if alone { def.name().to_string() } else { def.unique_name() },
+            blackbox: memories.filter(|m| sources.contains(&format!("{m}.v"))).map(Into::into).collect(),
+            top: text.top,
+            sources,
+            structure,
+            per: *per,
+            count: *count,
+        }
+    });
+    Blocks { block: block.collect() }
+}
+
+/// Definitions of the instances right in a definition, and how many there are of each.
+fn counted(def: &Def) -> Vec<(Def, u64)> {
+    let mut all: Vec<(Def, u64)> = Vec::new();
+    for instance in def.instances() {
+        match all.iter_mut().find(|(known, _)| known.unique_name() == instance.def.unique_name()) {
+            Some((_, count)) => *count += 1,
+            None => all.push((instance.def.clone(), 1)),
+        }
+    }
+    all
+}
+
+/// All definitions below one, and how many there are of each in it.
+fn below(def: &Def, times: u64, into: &mut Vec<(Def, u64)>) {
+    for (inner, count) in counted(def) {
+        match into.iter_mut().find(|(known, _)| known.unique_name() == inner.unique_name()) {
+            Some((_, known)) => *known += times * count,
+            None => into.push((inner.clone(), times * count)),
+        }
+        below(&inner, times * count, into);
+    }
 }

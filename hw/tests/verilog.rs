@@ -39,7 +39,10 @@ fn a_block_comes_with_what_it_needs() {
     let run =
         hw(&["verilog", "--platform", &platform, "--block", "router", "--output", out.to_str().unwrap()]);
     assert!(run.status.success(), "{run:?}");
-    assert_eq!(names(&out), ["fifo_depth4_bits15.v", "router_x1_y1_axon12_buffer4_core_buffer4.v"]);
+    assert_eq!(
+        names(&out),
+        ["blocks.toml", "fifo_depth4_bits15.v", "router_x1_y1_axon12_buffer4_core_buffer4.v"]
+    );
     let router = fs::read_to_string(out.join("router_x1_y1_axon12_buffer4_core_buffer4.v")).unwrap();
     assert!(router.starts_with("// Router of a mesh"), "{router}");
 }
@@ -68,6 +71,76 @@ fn a_chip_comes_with_a_file_for_each_memory() {
         // A module's own file stands in where it is read alone.
         let of_chip = names.iter().filter(|n| n.starts_with("chip.") && n.ends_with(".hex"));
         assert_eq!(of_chip.count(), 4 * memories);
+    }
+}
+
+#[test]
+fn a_chip_comes_with_a_list_of_its_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (platform, out) = (platform(dir.path()), dir.path().join("out"));
+    let run = hw(&[
+        "verilog",
+        "--platform",
+        &platform,
+        "--delays",
+        "shared-queue",
+        "--output",
+        out.to_str().unwrap(),
+    ]);
+    assert!(run.status.success(), "{run:?}");
+    let list: toml::Table = fs::read_to_string(out.join("blocks.toml")).unwrap().parse().unwrap();
+    let blocks = list["block"].as_array().unwrap();
+    let mut tops = Vec::new();
+    for block in blocks {
+        assert_eq!(block["structure"].as_str(), Some("shared-queue"));
+        let top = block["top"].as_str().unwrap();
+        let sources: Vec<_> =
+            block["sources"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
+        assert!(sources.contains(&format!("{top}.v").as_str()), "{block}");
+        assert!(sources.iter().all(|s| out.join(s).is_file()), "{block}");
+        let boxes = block.get("blackbox").map_or(0, |b| b.as_array().unwrap().len());
+        assert_eq!(boxes, ["memory_1rw.v", "memory_1r1w.v"].iter().filter(|m| sources.contains(m)).count());
+        tops.push((
+            block["name"].as_str().unwrap(),
+            block["per"].as_str().unwrap(),
+            block["count"].as_integer(),
+        ));
+    }
+    for wanted in [
+        ("queue_core", "core", Some(1)),
+        ("router", "core", Some(1)),
+        ("fifo_depth4_bits15", "part", Some(5)),
+        ("shared_queue", "part", Some(1)),
+        ("injector", "chip", Some(2)),
+        ("barrier", "chip", Some(1)),
+    ] {
+        assert!(tops.contains(&wanted), "{wanted:?} in {tops:?}");
+    }
+    // Every module but the chip itself and the memories is counted by itself.
+    let modules = names(&out).iter().filter(|n| n.ends_with(".v") && !n.starts_with("memory_1")).count();
+    assert_eq!(blocks.len(), modules - 1);
+}
+
+#[test]
+#[ignore = "needs Yosys: scripts/setup.sh"]
+fn yosys_finds_every_memory_with_its_synchronous_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = platform(dir.path());
+    for (structure, memories) in [("ring-buffer", 4 * 9), ("shared-queue", 4 * 12)] {
+        let out = dir.path().join(structure);
+        let output = out.to_str().unwrap();
+        let run = hw(&["verilog", "--platform", &platform, "--delays", structure, "--output", output]);
+        assert!(run.status.success(), "{run:?}");
+        let files: Vec<_> = names(&out).into_iter().filter(|n| n.ends_with(".v")).collect();
+        // Not to be read before its instances are known: each reads contents of its own.
+        let script = format!(
+            "read_verilog -defer {}; hierarchy -check -top chip; proc; flatten; opt; \
+             memory_dff; memory_collect; select -assert-count {memories} t:$mem_v2; \
+             select -assert-count {memories} t:$mem_v2 r:RD_CLK_ENABLE=1'1 %i",
+            files.join(" ")
+        );
+        let run = Command::new("yosys").current_dir(&out).args(["-q", "-p", &script]).output().unwrap();
+        assert!(run.status.success(), "{structure}: {}", String::from_utf8_lossy(&run.stderr));
     }
 }
 

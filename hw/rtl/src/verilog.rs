@@ -163,7 +163,10 @@ impl Verilog {
 }
 
 /// Writes a file whole or not at all.
-fn write_file(
+///
+/// # Errors
+/// Those of writing.
+pub fn write_file(
     dir: &Path,
     name: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

@@ -123,6 +123,49 @@ fn engines_find_the_same_violations() {
     fuzz_engines(true, 32, fresh_seed());
 }
 
+/// A function of so many instructions gets its registers by another way than small ones.
+#[cfg(feature = "jit")]
+#[test]
+fn engines_agree_on_one_very_large_module() {
+    const REGS: usize = 256;
+    fn fit(value: rtl::U<'_>, bits: u32) -> rtl::U<'_> {
+        if value.width() < bits { value.zext(bits) } else { value.trunc(bits) }
+    }
+    let m = Module::new("large", &[]);
+    let seed = m.input("seed", 64);
+    let regs: Vec<_> = (0..REGS).map(|i| m.reg(&format!("r{i}"), 1 + i as u32 % 64, i as u64 & 1)).collect();
+    for (i, reg) in regs.iter().enumerate() {
+        let bits = reg.q.width();
+        let mut value = reg.q ^ fit(seed, bits);
+        for k in 0..60 {
+            let other = fit(regs[(i * 7 + k * 13 + 1) % REGS].q, bits);
+            value = match k % 5 {
+                0 => value + other,
+                1 => value ^ (other << (k as u32 % bits)),
+                2 => !value & other,
+                3 => value.bit(0).mux(other, value),
+                _ => value - other,
+            };
+        }
+        reg.set(value);
+        m.output(&format!("o{i}"), reg.q);
+    }
+    let def = m.finish().expect("a right description");
+    let (mut compiled, mut interpreted) = (Simulator::new(&def), Simulator::interpreted(&def));
+    assert_eq!(compiled.engine(), "jit");
+    let input = compiled.input("seed").expect("an input");
+    for cycle in 0..30u64 {
+        for sim in [&mut compiled, &mut interpreted] {
+            sim.set(input, cycle.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            sim.step().expect("no property");
+        }
+        for i in 0..REGS {
+            let path = format!("r{i}");
+            assert_eq!(compiled.peek(&path), interpreted.peek(&path), "cycle {cycle}: {path}");
+        }
+    }
+}
+
 /// Many random circuits side by side.
 fn joined(recipes: &[Recipe]) -> Def {
     let m = Module::new("fuzz", &[]);

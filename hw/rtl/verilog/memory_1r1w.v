@@ -18,11 +18,13 @@ module memory_1r1w #(
 );
     reg [BITS-1:0] words [0:WORDS-1];
 
+`ifndef NO_CONTENTS // for a memory without a state at power-up, as a macro on a chip is
     generate
         if (LOAD != 0) begin : load
             initial $readmemh(CONTENTS, words);
         end
     endgenerate
+`endif
 
     always @(posedge clk) begin
         if (write_enable) words[write_address] <= write_data;

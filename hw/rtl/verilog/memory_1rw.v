@@ -16,11 +16,13 @@ module memory_1rw #(
 );
     reg [BITS-1:0] words [0:WORDS-1];
 
+`ifndef NO_CONTENTS // for a memory without a state at power-up, as a macro on a chip is
     generate
         if (LOAD != 0) begin : load
             initial $readmemh(CONTENTS, words);
         end
     endgenerate
+`endif
 
     always @(posedge clk)
         if (enable) begin

@@ -15,7 +15,10 @@ pub const FORMAT: &str = "delayline-gates";
 pub const VERSION: u32 = 1;
 
 /// Results of a synthesis that are committed, one for each preset; made anew by `scripts/gates.sh`.
-pub const COMMITTED: &[(&str, &str)] = &[];
+pub const COMMITTED: &[(&str, &str)] = &[
+    ("sim/gates/loihi.json", include_str!("../../gates/loihi.json")),
+    ("sim/gates/seneca.json", include_str!("../../gates/seneca.json")),
+];
 
 /// Results of one platform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,6 +124,27 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_preset_has_results_with_both_kinds_of_core_and_their_memories() {
+        for (name, _) in Platform::PRESETS {
+            let platform = Platform::load(name).unwrap();
+            let gates = Gates::find(&platform, None).unwrap().expect("committed: scripts/gates.sh");
+            assert!(gates.tool.starts_with("Yosys 0.23"), "{}", gates.tool);
+            assert_eq!(gates.recipe, crate::cost::yosys::RECIPE);
+            assert_eq!(gates.library_sha256, crate::digest(crate::cost::yosys::LIBRARY.as_bytes()));
+            for (structure, memories) in [(Structure::RingBuffer, 9), (Structure::SharedQueue, 12)] {
+                let core = gates.blocks.iter().find(|b| b.per == Per::Core && b.structure == Some(structure));
+                let core = core.expect("a core");
+                assert_eq!(core.memories.values().sum::<u64>(), memories, "{name}, {structure}");
+                let of = |name: &str| gates.blocks.iter().find(|b| b.name == name).expect("listed");
+                let chip = core.gate_equivalents * 2.0 + of("router").gate_equivalents * 2.0;
+                let rest = ["barrier", "sequencer", "readout"].map(|b| of(b).gate_equivalents);
+                let rest = rest.iter().sum::<f64>() + of("injector").gate_equivalents * 2.0;
+                assert!((gates.total(structure, 2) - chip - rest).abs() < 0.01, "{name}, {structure}");
+            }
+        }
+    }
 
     #[test]
     fn results_hold_for_their_parameters_only() {

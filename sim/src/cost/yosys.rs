@@ -1,7 +1,8 @@
 //! Runs Yosys on the Verilog of a block, and reads what it says.
 //!
 //! Gate equivalents come from our own cell library with the memories as black boxes (they are priced as macros);
-//! the FPGA columns from `synth_ice40` and `synth_xilinx`, with the memories in.
+//! the FPGA columns from `synth_ice40` and `synth_xilinx`, with the memories in. Each memory stays a module there, so
+//! that one which is only read, since its contents come from outside, is not taken for a constant.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::process::Command;
 /// Our cell library, in gate equivalents.
 pub const LIBRARY: &str = include_str!("../../gates/ge.lib");
 /// The recipe as it is printed in results.
-pub const RECIPE: &str = "read_verilog; blackbox MEMORIES; hierarchy -top T; synth -flatten -top T; dfflibmap -liberty ge.lib; abc -liberty ge.lib; opt_clean; stat -liberty ge.lib";
+pub const RECIPE: &str = "read_verilog -sv -DNO_CONTENTS; blackbox MEMORIES; hierarchy -top T; synth -flatten -top T; dfflibmap -liberty ge.lib; abc -liberty ge.lib; opt_clean; stat -liberty ge.lib";
 
 /// Where the blocks of a platform are: a TOML file beside the Verilog.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,7 +157,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Reads the text of `stat` for one module; the layout of Yosys 0.9 to 0.23 (`TYPE count`) and that of later
+    /// Reads the text of `stat` for one module, or for all under the name `design hierarchy`; the layout of Yosys 0.9 to 0.23 (`TYPE count`) and that of later
     /// versions (`count [area] TYPE`) are both understood. `None` if the module is not in the text.
     #[must_use]
     pub fn parse(text: &str, top: &str) -> Option<Self> {
@@ -241,8 +242,19 @@ pub fn version(program: &str) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&out.stdout).trim().to_string())
 }
 
-/// Files that a block's patterns name, sorted.
-fn sources(block: &BlockSource, folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The Verilog of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    files: Vec<PathBuf>,
+    /// SHA-256 of the files in the order of their names, hexadecimal.
+    pub sha256: String,
+}
+
+/// Finds and reads the files that a block's patterns name; `folder` is where the TOML file is.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn sources(block: &BlockSource, folder: &Path) -> Result<Sources, Error> {
     let mut files = Vec::new();
     for pattern in &block.sources {
         let path = folder.join(pattern);
@@ -257,35 +269,40 @@ fn sources(block: &BlockSource, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         }
         files.extend(found);
     }
-    files.sort();
+    // By name and not by folder: the digest is that of the text alone.
+    files.sort_by(|a, b| (a.file_name(), a).cmp(&(b.file_name(), b)));
     files.dedup();
-    Ok(files)
-}
-
-/// Synthesises one block three ways.
-///
-/// # Errors
-/// [`Error`], naming the block.
-pub fn synthesise(program: &str, block: &BlockSource, folder: &Path) -> Result<Block, Error> {
-    let files = sources(block, folder)?;
     let mut bytes = Vec::new();
     for file in &files {
         let text =
             std::fs::read(file).map_err(|e| Error::File { path: file.clone(), message: e.to_string() })?;
         bytes.extend(text);
     }
+    Ok(Sources { files, sha256: crate::digest(&bytes) })
+}
+
+/// Synthesises one block three ways.
+///
+/// # Errors
+/// [`Error`], naming the block.
+pub fn synthesise(program: &str, block: &BlockSource, sources: Sources) -> Result<Block, Error> {
+    let Sources { files, sha256 } = sources;
     let scratch = tempfile::tempdir()
         .map_err(|e| Error::File { path: std::env::temp_dir(), message: format!("{e}; set TMPDIR") })?;
     let library = scratch.path().join("ge.lib");
     std::fs::write(&library, LIBRARY)
         .map_err(|e| Error::File { path: library.clone(), message: e.to_string() })?;
-    let read: String = files.iter().map(|f| format!("read_verilog -sv \"{}\"\n", f.display())).collect();
+    let read: String =
+        files.iter().map(|f| format!("read_verilog -sv -DNO_CONTENTS \"{}\"\n", f.display())).collect();
     let top = &block.top;
-    let boxes = if block.blackbox.is_empty() {
-        String::new()
-    } else {
-        format!("blackbox {}\n", block.blackbox.join(" "))
-    };
+    let (mut boxes, mut apart) = (String::new(), format!("hierarchy -check -top {top}\n"));
+    for pattern in &block.blackbox {
+        boxes += &format!("blackbox {pattern}\n");
+        // As it is, and with parameters in the two ways in which Yosys names it then.
+        for name in [pattern.clone(), format!("$paramod*\\{pattern}"), format!("$paramod\\{pattern}\\*")] {
+            apart += &format!("setattr -mod -set keep_hierarchy 1 {name}\n");
+        }
+    }
     let lib = library.display();
     let gates = run(
         program,
@@ -316,13 +333,15 @@ pub fn synthesise(program: &str, block: &BlockSource, folder: &Path) -> Result<B
         program,
         block,
         scratch.path(),
-        &format!("{read}synth_ice40 -flatten -top {top}\ntee -o stat.txt stat\n"),
+        &format!("{read}{apart}synth_ice40 -flatten -top {top}\ntee -o stat.txt stat\n"),
     )?;
     let xilinx = run(
         program,
         block,
         scratch.path(),
-        &format!("{read}synth_xilinx -noiopad -family xc7 -flatten -top {top}\ntee -o stat.txt stat\n"),
+        &format!(
+            "{read}{apart}synth_xilinx -noiopad -family xc7 -flatten -top {top}\ntee -o stat.txt stat\n"
+        ),
     )?;
     Ok(Block {
         name: block.name.clone(),
@@ -330,7 +349,7 @@ pub fn synthesise(program: &str, block: &BlockSource, folder: &Path) -> Result<B
         structure: block.structure,
         per: block.per,
         count: block.count,
-        sources_sha256: crate::digest(&bytes),
+        sources_sha256: sha256,
         gate_equivalents: (area * 100.0).round() / 100.0,
         flip_flops: gates.cells.get("DFF").copied().unwrap_or(0),
         memories: others,
@@ -355,9 +374,11 @@ fn run(program: &str, block: &BlockSource, folder: &Path, script: &str) -> Resul
         return Err(Error::Failed { block: block.name.clone(), message: message.into() });
     }
     let text = std::fs::read_to_string(file("stat.txt")).map_err(fault(file("stat.txt")))?;
-    Stat::parse(&text, &block.top).ok_or_else(|| Error::Output {
-        block: block.name.clone(),
-        message: format!("`stat` says nothing of module `{}`", block.top),
+    Stat::parse(&text, "design hierarchy").or_else(|| Stat::parse(&text, &block.top)).ok_or_else(|| {
+        Error::Output {
+            block: block.name.clone(),
+            message: format!("`stat` says nothing of module `{}`", block.top),
+        }
     })
 }
 

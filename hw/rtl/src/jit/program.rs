@@ -6,9 +6,11 @@ use super::function::{Emitter, Kind};
 use super::layout::{State, Unit, units};
 use crate::design::Design;
 use cranelift::codegen::Context;
+use cranelift::codegen::control::ControlPlane;
+use cranelift::codegen::isa::OwnedTargetIsa;
 use cranelift::codegen::settings::{self, Configurable, Flags};
 use cranelift::jit::{JITBuilder, JITModule};
-use cranelift::module::{FuncId, Linkage, Module, ModuleError, default_libcall_names};
+use cranelift::module::{FuncId, Linkage, Module, ModuleError, ModuleReloc, default_libcall_names};
 use cranelift::prelude::{AbiParam, FunctionBuilder, FunctionBuilderContext, Signature, types};
 use std::collections::HashMap;
 
@@ -27,12 +29,18 @@ impl From<ModuleError> for CompileError {
     }
 }
 
+/// Functions of more instructions get registers in one pass. The better way takes a time that grows much faster than
+/// the function: minutes for the top of a chip with a hundred routers.
+const LARGE: usize = 30_000;
+
 /// Machine code of a circuit.
 pub(super) struct Program {
     pub units: Vec<Unit>,
     /// Always there; its memory is freed with the program.
     module: Option<JITModule>,
     context: Context,
+    /// Compiles what is too large for the module's own register allocator.
+    quick: OwnedTargetIsa,
     builder: FunctionBuilderContext,
     declared: HashMap<(Kind, usize), FuncId>,
     /// Entry points that can be called, by kind and unit; null where nothing was compiled yet.
@@ -48,18 +56,22 @@ impl Program {
     /// Compiles the clock edge; the rest follows when it is first needed.
     pub fn new(design: &Design) -> Result<Self, CompileError> {
         let host = |e: String| CompileError::Host(e);
-        let mut flags = settings::builder();
-        for (name, value) in [
-            ("opt_level", "speed"),
-            ("use_colocated_libcalls", "false"),
-            ("is_pic", "false"),
-            ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
-            ("unwind_info", "false"),
-        ] {
-            flags.set(name, value).map_err(|e| host(e.to_string()))?;
-        }
-        let isa = cranelift::native::builder().map_err(|e| host(e.to_string()))?;
-        let isa = isa.finish(Flags::new(flags)).map_err(|e| host(e.to_string()))?;
+        let isa = |allocator: &str| {
+            let mut flags = settings::builder();
+            for (name, value) in [
+                ("opt_level", "speed"),
+                ("regalloc_algorithm", allocator),
+                ("use_colocated_libcalls", "false"),
+                ("is_pic", "false"),
+                ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+                ("unwind_info", "false"),
+            ] {
+                flags.set(name, value).map_err(|e| host(e.to_string()))?;
+            }
+            let isa = cranelift::native::builder().map_err(|e| host(e.to_string()))?;
+            isa.finish(Flags::new(flags)).map_err(|e| host(e.to_string()))
+        };
+        let (isa, quick) = (isa("backtracking")?, isa("single_pass")?);
         if isa.pointer_bits() != 64 {
             return Err(host("its addresses do not have 64 bits".into()));
         }
@@ -70,6 +82,7 @@ impl Program {
             bytes: units[top].layout.size,
             units,
             context: module.make_context(),
+            quick,
             module: Some(module),
             builder: FunctionBuilderContext::new(),
             declared: HashMap::new(),
@@ -146,7 +159,17 @@ impl Program {
                 .or_insert_with(|| module.declare_func_in_func(declared[&(kind, child)], b.func))
         });
         builder.finalize(module.target_config());
-        module.define_function(id, &mut self.context)?;
+        if self.context.func.dfg.num_insts() > LARGE {
+            let code = self.context.compile(&*self.quick, &mut ControlPlane::default());
+            let code = code.map_err(|e| CompileError::Host(format!("{:?}", e.inner)))?;
+            let (align, bytes) = (u64::from(code.buffer.alignment), code.code_buffer().to_vec());
+            let relocs = code.buffer.relocs().to_vec();
+            let func = &self.context.func;
+            let relocs: Vec<_> = relocs.iter().map(|r| ModuleReloc::from_mach_reloc(r, func, id)).collect();
+            module.define_function_bytes(id, align, &bytes, &relocs)?;
+        } else {
+            module.define_function(id, &mut self.context)?;
+        }
         module.clear_context(&mut self.context);
         Ok(())
     }
