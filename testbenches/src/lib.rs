@@ -3,12 +3,15 @@
 //! What the tests share: golden vectors, platforms, random networks, proofs, pages in a browser.
 
 pub mod faults;
+pub mod floor;
 pub mod formal;
 pub mod golden;
 pub mod page;
 pub mod proofs;
 pub mod properties;
 pub mod random;
+pub mod replay;
+pub mod synthetic;
 
 use hw::Platform;
 use hw::platform::{Injector, Side};
