@@ -96,7 +96,7 @@ impl<'a> Emitter<'a> {
                 let inputs: Vec<NodeId> = def.inputs.iter().map(|i| i.node).collect();
                 emitter.give(parameters[1], &inputs);
                 emitter.give(parameters[1], &def.order);
-                (0..emitter.unit.children.len()).for_each(|i| emitter.set_inputs(i, Some(parameters[1])));
+                (0..emitter.unit.children.len()).for_each(|i| emitter.set_inputs(i));
                 emitter.code.b.ins().return_(&[]);
             }
             Kind::Outputs => {
@@ -262,17 +262,12 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Sets the inputs of an instance; from the array to which all values were given, if they were: to have those of a
-    /// wide circuit live until here costs the compiler minutes.
-    fn set_inputs(&mut self, instance: usize, given: Option<Value>) {
+    /// Sets the inputs of an instance.
+    fn set_inputs(&mut self, instance: usize) {
         let unit = self.unit;
         let inputs = &self.units[unit.children[instance]].layout.inputs;
         for (&driver, &place) in unit.def.instances[instance].inputs.iter().zip(inputs) {
-            let known = self.scopes[0].values[driver.index()].filter(|form| form.constant.is_none());
-            let value = match (given, known) {
-                (Some(words), Some(form)) => self.load_at(words, 8 * driver.index() as u64, form.width),
-                _ => self.value(driver),
-            };
+            let value = self.value(driver);
             self.store_at(self.block, unit.layout.children[instance] + place.offset, value);
         }
     }
@@ -367,7 +362,7 @@ impl<'a> Emitter<'a> {
         // What instances take, and which of them sleep.
         let mut calls = Vec::new();
         for (i, &child) in unit.children.iter().enumerate().filter(|&(_, &c)| self.units[c].stateful) {
-            self.set_inputs(i, None);
+            self.set_inputs(i);
             let idle = self.units[child].def.idle.map(|idle| {
                 let scope = self.inside(0, i);
                 self.value_in(scope, idle)
@@ -471,7 +466,7 @@ impl<'a> Emitter<'a> {
             wrong = Code::of_bit(result);
         }
         for (i, &child) in unit.children.iter().enumerate().filter(|&(_, &c)| self.units[c].checked) {
-            self.set_inputs(i, None);
+            self.set_inputs(i);
             let block = self.block_of(i);
             let function = call(&mut self.code.b, child);
             let call = self.code.b.ins().call(function, &[block, asleep.raw]);
