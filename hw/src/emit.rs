@@ -11,7 +11,6 @@ use rtl::{Def, Library, verilog};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::io::Write as _;
 
 /// Emits what was asked for; says what was written.
 pub fn verilog(args: &cli::Verilog) -> Result<String> {
@@ -133,7 +132,7 @@ fn listed(tops: &[Def], structure: Structure) -> Blocks {
             top: text.top,
             sources,
             structure,
-            per: *per,
+            per,
             count: *count,
         }
     });
