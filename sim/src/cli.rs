@@ -15,6 +15,7 @@ use std::path::PathBuf;
     after_help = "\
 Examples:
   sim --image shd.bin --vcd out.vcd            one sample of the image's own stimulus, with waves
+  sim --image shd.bin --fst out.fst            the same, compressed: a tenth of the size or less
   sim --image shd.bin --input speech.npz       every sample of a file, statistics only
   sim --image shd.bin --samples 0..8 --spikes spikes.csv --results results.csv
   sim --image shd.bin --vcd out.vcd --vcd-steps 10..20 --vcd-scope 'chip.core_0_0'

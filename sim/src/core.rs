@@ -422,8 +422,12 @@ impl Core {
         let mask = code.row * code.slots as usize - 1;
         let head = (self.step & (code.slots - 1)) as usize * code.row;
         let sums = &mut sums[..=mask];
-        for arrival in &self.arrivals {
+        for (i, arrival) in self.arrivals.iter().enumerate() {
             let axon = &code.axons[arrival.axon as usize];
+            if let Some(next) = self.arrivals.get(i + 1) {
+                // Lists lie anywhere: a look at the next fetches its start in good time.
+                std::hint::black_box(synapses[code.axons[next.axon as usize].base as usize]);
+            }
             let mut add = |s: Y| sums[(s.place() as usize + head) & mask].add(s.weight());
             let (eights, rest) = synapses[axon.base as usize..][..axon.count as usize].as_chunks::<8>();
             eights.iter().for_each(|eight| eight.iter().for_each(|&s| add(s)));

@@ -2,5 +2,8 @@
 //!
 //! What the tests share: golden vectors, platforms, random networks.
 
+pub mod floor;
 pub mod golden;
 pub mod random;
+pub mod replay;
+pub mod synthetic;

@@ -155,7 +155,7 @@ impl Waves {
                 }
             }
         }
-        let player = Player::new(outputs, period_ps, chip.clk, signals);
+        let player = Player::new(outputs, period_ps, chip.clk, &signals);
         // One step is written while one waits and one is simulated.
         let (sender, receiver) = sync_channel(1);
         Ok(Self {

@@ -8,6 +8,11 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
+/// What takes changes of signals.
+trait Sink {
+    fn change(&mut self, time: u64, signal: SignalId, value: u64) -> io::Result<()>;
+}
+
 /// A wave file that is being written.
 pub(super) enum Output {
     Vcd(Writer<BufWriter<File>>),
@@ -15,14 +20,6 @@ pub(super) enum Output {
 }
 
 impl Output {
-    #[inline]
-    fn change(&mut self, time: u64, signal: SignalId, value: u64) -> io::Result<()> {
-        match self {
-            Self::Vcd(writer) => writer.change(time, signal, value),
-            Self::Fst(writer) => writer.change(time, signal, value),
-        }
-    }
-
     fn finish(self) -> io::Result<()> {
         match self {
             Self::Vcd(writer) => writer.finish(),
@@ -31,8 +28,23 @@ impl Output {
     }
 }
 
+impl Sink for Writer<BufWriter<File>> {
+    #[inline]
+    fn change(&mut self, time: u64, signal: SignalId, value: u64) -> io::Result<()> {
+        Self::change(self, time, signal, value)
+    }
+}
+
+impl Sink for fst::Writer {
+    #[inline]
+    fn change(&mut self, time: u64, signal: SignalId, value: u64) -> io::Result<()> {
+        Self::change(self, time, signal, value)
+    }
+}
+
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub(super) enum Kind {
     /// Sets the signal.
     Set,
@@ -73,10 +85,46 @@ pub(super) fn failure(path: &Path, source: io::Error) -> Error {
     Error::Waves { path: path.display().to_string(), source }
 }
 
+/// Writes files, and what their signals hold.
 pub(super) struct Player {
-    pub(super) outputs: Vec<(PathBuf, Output)>,
-    pub(super) period_ps: u64,
-    pub(super) clk: Option<SignalId>,
+    outputs: Vec<(PathBuf, Output)>,
+    tracks: Vec<Track>,
+}
+
+impl Player {
+    pub(super) fn new(
+        outputs: Vec<(PathBuf, Output)>,
+        period_ps: u64,
+        clk: Option<SignalId>,
+        signals: &[SignalId],
+    ) -> Self {
+        let track = Track::new(period_ps, clk, signals.to_vec());
+        Self { tracks: vec![track; outputs.len()], outputs }
+    }
+
+    /// Plays all steps that come, then ends the files, also after an error.
+    pub(super) fn run(mut self, steps: &Receiver<Step>) -> Result<(), Error> {
+        let played = steps.iter().try_for_each(|step| {
+            self.outputs.iter_mut().zip(&mut self.tracks).try_for_each(|((path, output), track)| {
+                let played = match output {
+                    Output::Vcd(writer) => track.play(&step, writer),
+                    Output::Fst(writer) => track.play(&step, &mut **writer),
+                };
+                played.map_err(|e| failure(path, e))
+            })
+        });
+        let ends = self.outputs.into_iter().map(|(path, o)| o.finish().map_err(|e| failure(&path, e)));
+        let ends: Vec<_> = ends.collect();
+        played?;
+        ends.into_iter().collect()
+    }
+}
+
+/// What the signals of one file hold.
+#[derive(Clone)]
+struct Track {
+    period_ps: u64,
+    clk: Option<SignalId>,
     /// Signals by index, what each holds, and the cycle before which its last pulse ends.
     signals: Vec<SignalId>,
     held: Vec<Option<u64>>,
@@ -86,41 +134,19 @@ pub(super) struct Player {
     falling: Vec<usize>,
 }
 
-impl Player {
-    pub(super) fn new(
-        outputs: Vec<(PathBuf, Output)>,
-        period_ps: u64,
-        clk: Option<SignalId>,
-        signals: Vec<SignalId>,
-    ) -> Self {
+impl Track {
+    fn new(period_ps: u64, clk: Option<SignalId>, signals: Vec<SignalId>) -> Self {
         let (held, ends) = (vec![None; signals.len()], vec![0; signals.len()]);
-        Self { outputs, period_ps, clk, signals, held, ends, high: Vec::new(), falling: Vec::new() }
+        Self { period_ps, clk, signals, held, ends, high: Vec::new(), falling: Vec::new() }
     }
 
-    /// Plays all steps that come, then ends the files, also after an error.
-    pub(super) fn run(mut self, steps: &Receiver<Step>) -> Result<(), Error> {
-        let played = steps.iter().try_for_each(|step| self.play(&step));
-        let ends = self.outputs.into_iter().map(|(path, o)| o.finish().map_err(|e| failure(&path, e)));
-        let ends: Vec<_> = ends.collect();
-        played?;
-        ends.into_iter().collect()
-    }
-
-    #[inline]
-    fn write(&mut self, time: u64, signal: SignalId, value: u64) -> Result<(), Error> {
-        for (path, output) in &mut self.outputs {
-            output.change(time, signal, value).map_err(|e| failure(path, e))?;
-        }
-        Ok(())
-    }
-
-    fn play(&mut self, step: &Step) -> Result<(), Error> {
-        let mut pending = step.changes.iter().peekable();
+    fn play<S: Sink>(&mut self, step: &Step, to: &mut S) -> io::Result<()> {
+        let mut pending = &step.changes[..];
         let mut cycle = step.start;
         while cycle < step.until {
             if self.clk.is_none() && self.high.is_empty() {
                 // Without a clock only cycles with changes matter.
-                match pending.peek() {
+                match pending.first() {
                     Some(c) => cycle = step.start + u64::from(c.at),
                     None => break,
                 }
@@ -128,38 +154,43 @@ impl Player {
             // Six years of a slow clock stand still rather than overflow.
             let time = cycle.saturating_mul(self.period_ps);
             if let Some(clk) = self.clk {
-                self.write(time, clk, 1)?;
+                to.change(time, clk, 1)?;
             }
             std::mem::swap(&mut self.high, &mut self.falling);
             let now = (cycle - step.start) as u32;
-            while let Some(c) = pending.next_if(|c| c.at <= now) {
-                let signal = (c.what >> 2) as usize;
-                let value = if c.what & 3 == Kind::Add as u32 {
-                    self.held[signal].unwrap_or(0).wrapping_add(c.value)
-                } else {
-                    c.value
-                };
-                let same = self.held[signal] == Some(value);
-                self.held[signal] = Some(value);
-                if c.what & 3 == Kind::Pulse as u32 && self.ends[signal] != cycle + 1 {
-                    self.ends[signal] = cycle + 1;
-                    self.high.push(signal);
-                }
-                if !same {
-                    self.write(time, self.signals[signal], value)?;
-                }
+            while let Some((c, rest)) = pending.split_first()
+                && c.at <= now
+            {
+                pending = rest;
+                self.apply(c, cycle, time, to)?;
             }
             while let Some(signal) = self.falling.pop() {
                 if self.ends[signal] == cycle {
                     self.held[signal] = Some(0);
-                    self.write(time, self.signals[signal], 0)?;
+                    to.change(time, self.signals[signal], 0)?;
                 }
             }
             if let Some(clk) = self.clk {
-                self.write(time.saturating_add(self.period_ps / 2), clk, 0)?;
+                to.change(time.saturating_add(self.period_ps / 2), clk, 0)?;
             }
             cycle += 1;
         }
         Ok(())
+    }
+
+    #[inline]
+    fn apply<S: Sink>(&mut self, c: &Change, cycle: u64, time: u64, to: &mut S) -> io::Result<()> {
+        let (signal, kind) = ((c.what >> 2) as usize, c.what & 3);
+        let held = &mut self.held[signal];
+        let value = if kind == Kind::Add as u32 { held.unwrap_or(0).wrapping_add(c.value) } else { c.value };
+        if kind == Kind::Pulse as u32 && self.ends[signal] != cycle + 1 {
+            self.ends[signal] = cycle + 1;
+            self.high.push(signal);
+        }
+        if *held == Some(value) {
+            return Ok(());
+        }
+        *held = Some(value);
+        to.change(time, self.signals[signal], value)
     }
 }

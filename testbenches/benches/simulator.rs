@@ -1,0 +1,118 @@
+//! Speed of the simulator, each figure beside its rival in the same run: `cargo bench -p testbenches`.
+//!
+//! - `reference_256`: the functional floor and both structures; elements are the synaptic events of a sample.
+//! - `load`: reading the image and making it ready.
+//! - `mesh`: 8 x 8 routers under uniform traffic of 0.1 flits a core and cycle; elements are flit-hops.
+//! - `waves`: a run that writes everything as VCD, and a loop that only hands the same changes to the wave writer.
+//! - `cores`: constant work a core on 1, 16 and 256 cores; elements are synaptic events.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use hw::{Image, Platform, Structure};
+use sim::noc::{Setup, measure};
+use sim::vcd::{Files, Selection, Waves};
+use sim::{Options, Simulator};
+use std::hint::black_box;
+use testbenches::floor::Floor;
+use testbenches::golden::{Vector, first_steps};
+use testbenches::replay::Replay;
+use testbenches::synthetic::busy_cores;
+
+fn image(vector: &Vector) -> Image {
+    let platform = Platform::load("loihi").expect("preset");
+    compiler::image(&vector.network, b"", &platform, Structure::RingBuffer).expect("fits")
+}
+
+fn simulator(image: &Image, structure: Structure) -> Simulator {
+    Simulator::new(image, structure, Options::default()).expect("built")
+}
+
+fn reference(c: &mut Criterion) {
+    let vector = Vector::load("reference_256");
+    let (image, input) = (image(&vector), vector.binned(0));
+    let mut floor = Floor::new(&vector.network);
+    let mut group = c.benchmark_group("reference_256");
+    group.throughput(Throughput::Elements(floor.run(&input).1));
+    group.bench_function("floor", |b| b.iter(|| floor.run(black_box(&input))));
+    for structure in Structure::ALL {
+        let mut simulator = simulator(&image, structure);
+        group
+            .bench_function(structure.name(), |b| b.iter(|| simulator.run(black_box(&input)).expect("runs")));
+    }
+    group.finish();
+    let bytes = image.to_bytes();
+    c.benchmark_group("load").bench_function("reference_256", |b| {
+        b.iter(|| simulator(&Image::from_bytes(black_box(&bytes)).expect("reads"), Structure::RingBuffer));
+    });
+}
+
+fn mesh(c: &mut Criterion) {
+    let setup =
+        Setup { width: 8, height: 8, router_buffer: 4, core_buffer: 4, warmup: 0, cycles: 5000, seed: 42 };
+    let mut group = c.benchmark_group("mesh");
+    for rate in [0.01, 0.1, 0.3] {
+        group.throughput(Throughput::Elements(measure(&setup, rate).flit_hops));
+        group.bench_function(format!("8x8 at {rate}"), |b| b.iter(|| measure(black_box(&setup), rate)));
+    }
+    group.finish();
+}
+
+fn waves(c: &mut Criterion) {
+    let vector = Vector::load("reference_256");
+    // A tenth of the input is enough for a speed, and fits the memory of the loop that is compared with.
+    let (image, input) = (image(&vector), first_steps(vector.binned(0), 25));
+    let folder = tempfile::tempdir().expect("folder");
+    let (vcd, fst) = (folder.path().join("out.vcd"), folder.path().join("out.fst"));
+    let mut group = c.benchmark_group("waves");
+    group.sample_size(10);
+    for structure in Structure::ALL {
+        let mut simulator = simulator(&image, structure);
+        let mut run = |files: Files<'_>| {
+            let mut waves = Waves::create(files, simulator.program(), &Selection::default()).expect("file");
+            simulator.run_with(&input, &mut waves).expect("runs");
+            waves.finish().expect("written");
+        };
+        run(Files { vcd: Some(&vcd), fst: None });
+        let replay = Replay::read(&vcd);
+        group.throughput(Throughput::Elements(replay.changes() as u64));
+        group.bench_function(format!("writer alone, {structure}"), |b| {
+            b.iter_batched(
+                || std::io::BufWriter::with_capacity(1 << 18, std::fs::File::create(&vcd).expect("file")),
+                |file| replay.write(file).expect("written"),
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(format!("vcd, {structure}"), |b| {
+            b.iter(|| run(Files { vcd: Some(&vcd), fst: None }));
+        });
+        group.bench_function(format!("fst, {structure}"), |b| {
+            b.iter(|| run(Files { vcd: None, fst: Some(&fst) }));
+        });
+    }
+    group.finish();
+}
+
+fn cores(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cores");
+    group.sample_size(10);
+    for cores in [1, 16, 256] {
+        let (network, input, platform) = busy_cores(cores, 64, 128, 50);
+        let image = compiler::image(&network, b"", &platform, Structure::RingBuffer).expect("fits");
+        for structure in Structure::ALL {
+            let mut simulator = simulator(&image, structure);
+            let outcome = simulator.run(&input).expect("runs");
+            let events: u64 = outcome.cores.iter().map(|c| c.synaptic_operations + c.lost).sum();
+            group.throughput(Throughput::Elements(events));
+            group.bench_function(format!("{cores} cores, {structure}"), |b| {
+                b.iter(|| simulator.run(black_box(&input)).expect("runs"));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(std::time::Duration::from_millis(500)).measurement_time(std::time::Duration::from_secs(3));
+    targets = reference, mesh, waves, cores
+}
+criterion_main!(benches);

@@ -1,0 +1,139 @@
+//! Runs a hot loop so many times and prints `LOOP RUNS CPU-SECONDS WORK`: those of its busiest thread, and the work of one
+//! run in the loop's own unit. For scripts/bench_sim.sh, scripts/instructions.sh and profilers. `hot LOOP TIMES`, with LOOP one of
+//!
+//! - `floor`, `ring-buffer`, `shared-queue`: a sample of `reference_256`, in synaptic events;
+//! - `load-ring-buffer`, `load-shared-queue`: its image, from bytes to ready, in images;
+//! - `mesh`: 8 x 8 routers under uniform traffic of 0.1 flits a core and cycle, in flit-hops;
+//! - `vcd-STRUCTURE`, `writer-STRUCTURE`: it with the input of 25 steps, everything as VCD, and the wave writer alone, in changes;
+//! - `cores-N-STRUCTURE`: constant work a core on N cores, in synaptic events.
+//!
+//! `hot flatten OUT` writes `reference_256` for the plain C program that scripts/bench_sim.sh compares with.
+
+use hw::{Image, Platform, Structure};
+use sim::noc::{Setup, measure};
+use sim::vcd::{Files, Selection, Waves};
+use sim::{Options, Outcome, Simulator};
+use std::fs::File;
+use std::hint::black_box;
+use std::io::BufWriter;
+use std::path::Path;
+use testbenches::floor::{Floor, flatten};
+use testbenches::golden::{Vector, first_steps};
+use testbenches::replay::Replay;
+use testbenches::synthetic::busy_cores;
+
+type Error = Box<dyn std::error::Error>;
+
+/// Seconds in user mode of this process and of this thread, in hundredths; 0 where the system does not tell.
+fn cpu_seconds() -> [f64; 2] {
+    ["/proc/self/stat", "/proc/thread-self/stat"].map(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // After the name, which stands in parentheses, user time is the twelfth field (man 5 proc).
+        let rest = text.rsplit(')').next().unwrap_or_default();
+        rest.split_whitespace().nth(11).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0
+    })
+}
+
+fn image(vector: &Vector) -> Result<Image, Error> {
+    let platform = Platform::load("loihi")?;
+    Ok(compiler::image(&vector.network, b"", &platform, Structure::RingBuffer)
+        .map_err(|v| format!("{v:?}"))?)
+}
+
+/// Synaptic events: a ring buffer adds all that are emitted, a queue leaves out what is due after the last step.
+fn emitted(outcome: &Outcome, structure: Structure) -> u64 {
+    let lost = u64::from(structure == Structure::SharedQueue);
+    outcome.cores.iter().map(|c| c.synaptic_operations + lost * c.lost).sum()
+}
+
+/// Runs a loop; its work is that of the last run.
+fn repeat(name: &str, times: u32, mut run: impl FnMut() -> Result<u64, Error>) -> Result<(), Error> {
+    let start = cpu_seconds();
+    let mut work = 0;
+    for _ in 0..times {
+        work = run()?;
+    }
+    let [all, here] = std::array::from_fn(|i| cpu_seconds()[i] - start[i]);
+    // Waves are written on a thread of their own: what counts is the one that has more to do.
+    println!("{name} {times} {:.2} {work}", here.max(all - here));
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [name, second] = &arguments[..] else {
+        return Err("hot LOOP TIMES, or hot flatten OUT".into());
+    };
+    let vector = Vector::load("reference_256");
+    let input = vector.binned(0);
+    if name == "flatten" {
+        flatten(&vector.network, &input, BufWriter::new(File::create(second)?))?;
+        return Ok(());
+    }
+    let times: u32 = second.parse()?;
+    if name == "mesh" {
+        let setup = Setup {
+            width: 8,
+            height: 8,
+            router_buffer: 4,
+            core_buffer: 4,
+            warmup: 0,
+            cycles: 5000,
+            seed: 42,
+        };
+        return repeat(name, times, || Ok(measure(black_box(&setup), 0.1).flit_hops));
+    }
+    if name == "floor" {
+        let mut floor = Floor::new(&vector.network);
+        return repeat(name, times, || Ok(floor.run(black_box(&input)).1));
+    }
+    if let Some(structure) = name.strip_prefix("load-") {
+        let (bytes, structure) = (image(&vector)?.to_bytes(), structure.parse()?);
+        return repeat(name, times, || {
+            let image = Image::from_bytes(black_box(&bytes))?;
+            black_box(Simulator::new(&image, structure, Options::default())?);
+            Ok(1)
+        });
+    }
+    if let Some((cores, structure)) = name.strip_prefix("cores-").and_then(|rest| rest.split_once('-')) {
+        let (network, input, platform) = busy_cores(cores.parse()?, 64, 128, 50);
+        let image =
+            compiler::image(&network, b"", &platform, Structure::RingBuffer).map_err(|v| format!("{v:?}"))?;
+        let structure = structure.parse()?;
+        let mut simulator = Simulator::new(&image, structure, Options::default())?;
+        return repeat(name, times, || {
+            let outcome = simulator.run(black_box(&input))?;
+            Ok(emitted(&outcome, structure))
+        });
+    }
+    let (kind, structure) = match name.split_once('-') {
+        Some((kind @ ("vcd" | "writer"), structure)) => (Some(kind), structure.parse()?),
+        _ => (None, name.parse()?),
+    };
+    let mut simulator = Simulator::new(&image(&vector)?, structure, Options::default())?;
+    let Some(kind) = kind else {
+        return repeat(name, times, || {
+            let outcome = simulator.run(black_box(&input))?;
+            Ok(emitted(&outcome, structure))
+        });
+    };
+    let input = first_steps(input, 25);
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("out.vcd");
+    let mut run = |path: &Path| -> Result<(), Error> {
+        let files = Files { vcd: Some(path), fst: None };
+        let mut waves = Waves::create(files, simulator.program(), &Selection::default())?;
+        simulator.run_with(black_box(&input), &mut waves)?;
+        Ok(waves.finish()?)
+    };
+    run(&path)?;
+    let replay = Replay::read(&path);
+    repeat(name, times, || {
+        if kind == "vcd" {
+            run(&path)?;
+        } else {
+            replay.write(BufWriter::with_capacity(1 << 18, File::create(&path)?))?;
+        }
+        Ok(replay.changes() as u64)
+    })
+}
