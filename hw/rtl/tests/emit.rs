@@ -49,6 +49,15 @@ fn a_signed_shift_never_meets_an_unsigned_context() {
 }
 
 #[test]
+fn a_shift_by_more_than_any_value_has_bits_is_one_by_as_many() {
+    let text = text(|m| {
+        let v = m.input("v", 16);
+        m.output("gone", v >> m.u(1 << 40, 41));
+    });
+    assert!(text.contains("v >> 64"), "{text}");
+}
+
+#[test]
 fn two_inversions_never_stand_together() {
     let text = text(|m| {
         let a = m.input("a", 4);

@@ -271,10 +271,10 @@ impl<'a> Names<'a> {
         if text.starts_with(['~', '&', '|', '^']) { format!("({text})") } else { text }
     }
 
-    /// An amount to shift by.
+    /// An amount to shift by. Tools take unsized numbers of 32 bits only, and no value has more than 64 bits to lose.
     fn amount(&mut self, id: NodeId) -> String {
         match self.def.node(id).op {
-            Op::Const(value) => value.to_string(),
+            Op::Const(value) => value.min(64).to_string(),
             _ => self.atom(id),
         }
     }
