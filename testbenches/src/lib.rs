@@ -11,6 +11,7 @@ pub mod proofs;
 pub mod properties;
 pub mod random;
 pub mod replay;
+pub mod structures;
 pub mod synthetic;
 
 use hw::Platform;

@@ -21,6 +21,8 @@
 //! Only the release of the barrier (`start`) advances the head; the new one is valid in the cycle of `start` itself. A weight of
 //! delay d is added to slot (head + d) mod slots; the soma reads and clears the slot of the head.
 //!
+//! Waves of it alone: `waves/ring-buffer-block.vcd`.
+//!
 //! Latency and throughput: those of [`accumulators`](super::accumulators).
 //! Limits: slots in use are a power of two up to the platform's; a delay is 1 .. slots - 1 (asserted).
 

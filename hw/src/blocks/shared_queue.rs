@@ -31,6 +31,8 @@
 //! - **Arrivals** are written as (axon, 1, 0) in all other cycles: a requeue has the port first, the arrival waits.
 //! - **Overflow**: a write to a full POQ is not done, and latched with the step until `clear`.
 //!
+//! Waves of it alone: `waves/shared-queue-block.vcd`.
+//!
 //! Latency: event i enters the synapse stage in s + 2 + sum of o(0 .. i-1). Throughput: an event a cycle where nothing is read.
 //! Limits: depth events in each queue. `level` of the PRQ counts the events that have not entered the synapse stage.
 //! Undefined: `start` while it delivers or while a flit waits (asserted).
