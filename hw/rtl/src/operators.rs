@@ -30,7 +30,13 @@ impl<'m> Amount<'m> for u32 {
 impl<'m> Amount<'m> for U<'m> {
     #[track_caller]
     fn amount(self, shifted: Raw<'m>) -> NodeId {
-        shifted.m.own(self.0)
+        let id = shifted.m.own(self.0);
+        if self.width() <= 32 {
+            return id;
+        }
+        // Tools shift by 32 bits at most, and there is nothing left to shift beyond.
+        let far = U(self.0.slice(32..self.width())).any();
+        far.mux(shifted.m.u(u64::from(u32::MAX), 32), self.trunc(32)).0.id
     }
 }
 
