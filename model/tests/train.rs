@@ -13,6 +13,8 @@ use model::train::trainer::Trainer;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spikes::Binned;
+use std::path::Path;
+use std::process::Command;
 
 const STEPS: u32 = 40;
 
@@ -234,4 +236,38 @@ fn other_settings_are_refused_when_a_run_goes_on() {
     assert!(refusal.contains("`epochs` was 2"), "{refusal}");
     std::fs::write(&path, &bytes[..bytes.len() - 3]).expect("written");
     assert!(checkpoint::read(&path).is_err(), "cut off");
+}
+
+#[test]
+fn the_settings_for_shd_train_on_files_of_its_form() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["scripts", "shd"] {
+        std::fs::create_dir(folder.path().join(name)).expect("made");
+    }
+    let settings = folder.path().join("scripts/shd.toml");
+    std::fs::copy(root.join("scripts/shd.toml"), &settings).expect("copied");
+    for name in ["shd_train.h5", "shd_test.h5"] {
+        let fixture = root.join("model/spikes/tests/fixtures/speakers.h5");
+        std::fs::copy(fixture, folder.path().join("shd").join(name)).expect("copied");
+    }
+    let train = |more: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_model");
+        let out = Command::new(program)
+            .args(["train", "--quiet", "--epochs", "1", "--integer-epochs", "1", "--config"])
+            .arg(&settings)
+            .args(more)
+            .output()
+            .expect("runs");
+        (out.status.code(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+    };
+    let (status, text) = train(&[]);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("of 6 samples") && text.contains("control: no-delays"), "{text}");
+    let network = Network::read(&folder.path().join("shd/shd.safetensors")).expect("written");
+    let longest = network.projections.iter().flat_map(|p| p.synapses.iter().map(|s| s.delay)).max();
+    assert!(longest.is_some_and(|d| d <= 63), "the ring holds {longest:?}");
+    let (status, text) = train(&["--validation", "groups:10,4"]);
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("no sample is of group `4`; there are 0, 10, 11"), "{text}");
 }

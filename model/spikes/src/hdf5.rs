@@ -1,4 +1,4 @@
-//! SHD's own HDF5: `spikes/times` and `spikes/units` of variable length, `labels`.
+//! SHD's own HDF5: `spikes/times` and `spikes/units` of variable length, `labels`, `extra/speaker`.
 
 use crate::{Error, SpikeFile};
 use hdf5_reader::{Dataset, Datatype, Hdf5File};
@@ -16,16 +16,8 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         .map_err(|message| Error::Field { path: path.into(), field: "spikes/times", message })?;
     let units = lists(&file.dataset("spikes/units").map_err(|e| wrong("spikes/units", e))?, most)
         .map_err(|message| Error::Field { path: path.into(), field: "spikes/units", message })?;
-    let labels = match file.dataset("labels") {
-        Ok(dataset) => {
-            let labels = plain(&dataset, most).and_then(|l| l.into_iter().map(label).collect());
-            let wrong = |message| Error::Field { path: path.into(), field: "labels", message };
-            Some(labels.map_err(wrong)?)
-        }
-        Err(e) if is_not_found(&e) => None,
-        // Labels that are there but damaged are not the same as none.
-        Err(e) => return Err(wrong("labels", e)),
-    };
+    let labels = optional(&file, path, "labels", most, label)?;
+    let speakers = optional(&file, path, "extra/speaker", most, speaker)?;
     if times.len() != units.len() {
         let message = format!("{} samples, but spikes/times has {}", units.len(), times.len());
         return Err(Error::Field { path: path.into(), field: "spikes/units", message });
@@ -46,14 +38,33 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
         }
         out.offsets.push(out.times.len() as u64);
     }
-    out.labels = labels;
+    (out.labels, out.speakers) = (labels, speakers);
     Ok(out)
+}
+
+/// A dataset that a file need not have. One that is there but damaged is not the same as none.
+fn optional<T>(
+    file: &Hdf5File,
+    path: &Path,
+    field: &'static str,
+    most: usize,
+    value: fn(f64) -> Result<T, String>,
+) -> Result<Option<Vec<T>>, Error> {
+    let wrong = |message| Error::Field { path: path.into(), field, message };
+    match file.dataset(field) {
+        Ok(dataset) => {
+            let values = plain(&dataset, most).and_then(|v| v.into_iter().map(value).collect());
+            Ok(Some(values.map_err(wrong)?))
+        }
+        Err(e) if is_not_found(&e) => Ok(None),
+        Err(e) => Err(wrong(e.to_string())),
+    }
 }
 
 /// Whether there is no such dataset, as against one that cannot be read.
 fn is_not_found(error: &hdf5_reader::error::Error) -> bool {
     match error {
-        hdf5_reader::error::Error::DatasetNotFound(_) => true,
+        hdf5_reader::error::Error::DatasetNotFound(_) | hdf5_reader::error::Error::GroupNotFound(_) => true,
         hdf5_reader::error::Error::Context { source, .. } => is_not_found(source),
         _ => false,
     }
@@ -76,6 +87,14 @@ fn label(value: f64) -> Result<Option<u32>, String> {
         return Err(format!("{value}: must be a whole number up to {}, negative for none", u32::MAX));
     }
     Ok((value >= 0.0).then_some(value as u32))
+}
+
+/// A number of a speaker.
+fn speaker(value: f64) -> Result<u32, String> {
+    if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
+        return Err(format!("{value}: must be a whole number from 0 to {}", u32::MAX));
+    }
+    Ok(value as u32)
 }
 
 /// Elements of a dataset of variable-length lists.

@@ -53,6 +53,8 @@ pub struct SpikeFile {
     pub offsets: Vec<u64>,
     /// Label of each sample, where there are any; a negative number in a file is none.
     pub labels: Option<Vec<Option<u32>>>,
+    /// Speaker of each sample, where the file names them: SHD's `extra/speaker`. Not written to `.npz`.
+    pub speakers: Option<Vec<u32>>,
 }
 
 impl SpikeFile {
@@ -134,16 +136,23 @@ impl SpikeFile {
         if label.is_some() || self.labels.is_some() {
             self.labels.get_or_insert_with(|| vec![None; samples]).push(label);
         }
+        // A sample of unknown speaker: then none is known.
+        self.speakers = None;
     }
 
     /// Chosen samples as a file of their own.
     #[must_use]
     pub fn select(&self, samples: impl IntoIterator<Item = usize>) -> Self {
         let mut out = Self { offsets: vec![0], ..Self::default() };
+        let mut speakers = self.speakers.as_ref().map(|_| Vec::new());
         for i in samples {
             let (times, units) = self.sample(i);
             out.push(times, units, self.label(i));
+            if let (Some(to), Some(from)) = (&mut speakers, &self.speakers) {
+                to.push(from[i]);
+            }
         }
+        out.speakers = speakers;
         out
     }
 
@@ -168,6 +177,12 @@ impl SpikeFile {
             let message =
                 format!("{} labels for {} samples; one each, negative for none", labels.len(), self.len());
             return Err(field("labels", message));
+        }
+        if let Some(speakers) = &self.speakers
+            && speakers.len() != self.len()
+        {
+            let message = format!("{} speakers for {} samples; one each", speakers.len(), self.len());
+            return Err(field("extra/speaker", message));
         }
         if let Some(i) = self.times.iter().position(|t| !(t.is_finite() && *t >= 0.0)) {
             let sample = self.offsets.partition_point(|&o| o <= i as u64) - 1;

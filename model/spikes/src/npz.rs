@@ -56,6 +56,7 @@ pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
             .map(|l| whole("labels", l, i64::MIN as f64, f64::from(u32::MAX)))
             .transpose()?
             .map(|l| l.into_iter().map(|v| u32::try_from(v).ok()).collect()),
+        speakers: None,
     })
 }
 

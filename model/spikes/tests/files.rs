@@ -248,3 +248,12 @@ fn a_place_that_cannot_be_written_is_said_at_once() {
     let message = spikes::SpikesCsv::create(&nowhere, &names).expect_err("no folder").to_string();
     assert!(message.contains("s.csv") && message.contains("there is no folder"), "{message}");
 }
+
+#[test]
+fn speakers_of_shd_are_read_and_selected_with_their_samples() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/speakers.h5");
+    let file = SpikeFile::read(&path).expect("reads");
+    assert_eq!(file.speakers.as_deref(), Some(&[0, 0, 10, 10, 11, 11][..]));
+    assert_eq!(file.select([5, 2]).speakers, Some(vec![11, 10]));
+    assert_eq!(SpikeFile::read(&golden("basic.f4.h5")).expect("reads").speakers, None);
+}

@@ -18,7 +18,80 @@ fn middle(sample: &Binned) -> (f32, f32) {
     (steps / n, channels / n)
 }
 
-/// A sample as it is learned from: blended with another of its class, moved, thinned.
+/// What one drawing of the augmentations does to every spike of a sample.
+struct Change {
+    /// Channels and steps moved by.
+    by_channel: i64,
+    by_step: i64,
+    /// Times are multiplied by it.
+    stretch: f32,
+    /// Probability that a spike stays, by channel.
+    keep: Vec<f32>,
+    /// Standard deviation of single spikes in time, in steps.
+    jitter: f32,
+}
+
+impl Change {
+    fn draw(config: &Config, channels: usize, rng: &mut impl Rng) -> Self {
+        let mut shift = |most: u32| {
+            let most = i64::from(most);
+            if most == 0 { 0 } else { rng.random_range(-most..=most) }
+        };
+        let (by_channel, by_step) = (shift(config.channel_shift), shift(config.time_shift));
+        let mut keep = vec![1.0 - config.dropout; channels];
+        if config.uneven > 0.0 {
+            // A smooth curve over the channels: half a wave to two.
+            let (phase, waves): (f32, f32) = (rng.random(), rng.random_range(0.5..2.0));
+            for (channel, keep) in keep.iter_mut().enumerate() {
+                let turn = std::f32::consts::TAU * (phase + waves * channel as f32 / channels as f32);
+                *keep *= 1.0 - config.uneven * (0.5 + 0.5 * turn.sin());
+            }
+        }
+        let widest = (config.band as usize).min(channels);
+        if widest > 0 {
+            let width = rng.random_range(0..=widest);
+            let from = rng.random_range(0..=channels - width);
+            keep[from..from + width].fill(0.0);
+        }
+        let stretch = match config.stretch {
+            0.0 => 1.0,
+            most => rng.random_range(-most..=most).exp(),
+        };
+        Self { by_channel, by_step, stretch, keep, jitter: config.jitter }
+    }
+
+    /// Adds the spikes of a sample that stay, each with probability `share` more.
+    fn add(
+        &self,
+        from: &Binned,
+        share: f32,
+        moved: (i64, i64),
+        rng: &mut impl Rng,
+        to: &mut Vec<(u32, u32)>,
+    ) {
+        for t in 0..from.steps() {
+            for &channel in from.step(t) {
+                let chance: f32 = rng.random();
+                let deviate = if self.jitter > 0.0 { normal(rng) } else { 0.0 };
+                if chance >= self.keep[channel as usize] * share {
+                    continue;
+                }
+                let target = i64::from(channel) + self.by_channel + moved.1;
+                let mut at = i64::from(t);
+                if self.stretch != 1.0 {
+                    // Spikes of a step fall anywhere in it, so that a longer sample has no gaps.
+                    at = ((t as f32 + rng.random::<f32>()) * self.stretch) as i64;
+                }
+                at += self.by_step + moved.0 + (deviate * self.jitter).round() as i64;
+                if (0..self.keep.len() as i64).contains(&target) && at >= 0 {
+                    to.push((at.min(i64::from(u32::MAX)) as u32, target as u32));
+                }
+            }
+        }
+    }
+}
+
+/// A sample as it is learned from: blended with another of its class, moved, stretched, thinned.
 #[must_use]
 pub fn augment(
     config: &Config,
@@ -28,49 +101,94 @@ pub fn augment(
     rng: &mut impl Rng,
 ) -> Binned {
     let blend = config.blend > 0.0 && rng.random::<f32>() < config.blend;
-    let plain = config.dropout == 0.0
-        && config.channel_shift == 0
-        && config.jitter == 0.0
-        && config.time_shift == 0
-        && !blend;
-    if plain {
+    let shares = config.dropout + config.uneven + config.stretch + config.jitter;
+    let plain = shares == 0.0 && config.channel_shift == 0 && config.time_shift == 0 && config.band == 0;
+    if plain && !blend {
         return sample.clone();
     }
-    let mut draw = |most: u32| {
-        let most = i64::from(most);
-        if most == 0 { 0 } else { rng.random_range(-most..=most) }
-    };
-    let (by_channel, by_step) = (draw(config.channel_shift), draw(config.time_shift));
+    let change = Change::draw(config, channels, rng);
     let mut pairs = Vec::with_capacity(sample.channels.len());
-    let mut add =
-        |from: &Binned, keep: f32, by_step: i64, by_channel: i64, rng: &mut dyn FnMut() -> (f32, f32)| {
-            for t in 0..from.steps() {
-                for &channel in from.step(t) {
-                    let (chance, deviate) = rng();
-                    if chance >= keep {
-                        continue;
-                    }
-                    let to = i64::from(channel) + by_channel;
-                    let at = i64::from(t) + by_step + (deviate * config.jitter).round() as i64;
-                    if (0..channels as i64).contains(&to) && at >= 0 {
-                        pairs.push((at.min(i64::from(u32::MAX)) as u32, to as u32));
-                    }
-                }
-            }
-        };
-    let mut chances = || (rng.random::<f32>(), if config.jitter > 0.0 { normal(rng) } else { 0.0 });
-    let keep = 1.0 - config.dropout;
     if blend {
         // Half the spikes of each, the other moved so that their middles meet between them.
         let (a, b) = (middle(sample), middle(other));
         let half = |x: f32| (x / 2.0).round() as i64;
         let (steps, bands) = (half(b.0 - a.0), half(b.1 - a.1));
-        add(sample, keep / 2.0, by_step + steps, by_channel + bands, &mut chances);
-        add(other, keep / 2.0, by_step - steps, by_channel - bands, &mut chances);
+        change.add(sample, 0.5, (steps, bands), rng, &mut pairs);
+        change.add(other, 0.5, (-steps, -bands), rng, &mut pairs);
     } else {
-        add(sample, keep, by_step, by_channel, &mut chances);
+        change.add(sample, 1.0, (0, 0), rng, &mut pairs);
     }
     let mut out = Binned::from_pairs(pairs, sample.steps());
     (out.late, out.repeats) = (sample.late, sample.repeats);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const CHANNELS: usize = 200;
+
+    /// Every channel spikes in steps 10 and 50, of 100; as it is learned from under these settings.
+    fn learned(settings: &str, seed: u64) -> Binned {
+        let mut config: Config = super::super::config::TrainArgs::default().resolve().expect("defaults");
+        (config.dropout, config.channel_shift) = (0.0, 0);
+        for (name, value) in settings.split(' ').filter_map(|s| s.split_once('=')) {
+            let value: f32 = value.parse().expect("a number");
+            match name {
+                "stretch" => config.stretch = value,
+                "uneven" => config.uneven = value,
+                "band" => config.band = value as u32,
+                other => panic!("{other}"),
+            }
+        }
+        let pairs = (0..CHANNELS as u32).flat_map(|c| [(10, c), (50, c)]).collect();
+        let sample = Binned::from_pairs(pairs, 100);
+        augment(&config, CHANNELS, &sample, &sample, &mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn a_band_of_channels_falls_silent_and_no_other() {
+        let mut widths = Vec::new();
+        for seed in 0..50 {
+            let out = learned("band=60", seed);
+            assert_eq!(out.step(10), out.step(50), "in every step");
+            let left: Vec<u32> = out.step(10).to_vec();
+            let gap = (0..CHANNELS as u32).filter(|c| !left.contains(c)).collect::<Vec<_>>();
+            assert!(gap.windows(2).all(|w| w[1] == w[0] + 1), "one band: {gap:?}");
+            widths.push(gap.len());
+        }
+        assert!(widths.iter().all(|w| *w <= 60) && widths.iter().any(|w| *w > 40), "{widths:?}");
+    }
+
+    #[test]
+    fn stretching_multiplies_times_and_keeps_channels() {
+        let mut factors = Vec::new();
+        for seed in 0..50 {
+            let out = learned("stretch=0.3", seed);
+            let times: Vec<u32> = (0..100).filter(|&t| !out.step(t).is_empty()).collect();
+            let (first, last) = (times[0], times[times.len() - 1]);
+            factors.push(f64::from(last) / 50.0);
+            assert!((7..=14).contains(&first) && (36..=68).contains(&last), "{times:?}");
+            let mut channels = out.channels.clone();
+            channels.sort_unstable();
+            channels.dedup();
+            assert_eq!(channels.len(), CHANNELS);
+        }
+        assert!(factors.iter().any(|f| *f < 0.9) && factors.iter().any(|f| *f > 1.1), "{factors:?}");
+    }
+
+    #[test]
+    fn an_uneven_share_leaves_more_out_in_some_channels_than_in_others() {
+        let mut counts = [0; 2];
+        for seed in 0..20 {
+            let out = learned("uneven=1", seed);
+            let halves = [0..CHANNELS as u32 / 2, CHANNELS as u32 / 2..CHANNELS as u32];
+            let of = halves.map(|half| out.channels.iter().filter(|c| half.contains(c)).count());
+            counts[usize::from(of[0] < of[1])] += usize::from(of[0].abs_diff(of[1]) > 30);
+        }
+        assert!(counts.iter().all(|c| *c > 2), "each half is at times the louder one: {counts:?}");
+    }
 }

@@ -256,7 +256,7 @@ settings! {
     /// Samples to test on, as --samples
     #[arg(value_name = "SAMPLES")]
     test_samples: Selection = Selection::default();
-    /// CSV of two columns, sample and group (a speaker, say), with a header; for groups:NAME
+    /// CSV of two columns, sample and group (a speaker, say), with a header; for groups:NAME [default: the speakers that SHD names, 0 to 11]
     #[arg(value_name = "FILE")]
     groups: PathBuf;
     /// The network to write
@@ -384,6 +384,15 @@ settings! {
     /// Samples are shifted in time by up to so many steps, at random
     #[arg(value_name = "STEPS")]
     time_shift: u32 = 0u32;
+    /// Samples are stretched or squeezed in time, by up to e to this power, at random
+    #[arg(value_name = "X")]
+    stretch: f32 = 0.0;
+    /// More input spikes are left out where a random smooth curve over the channels says so, up to this share
+    #[arg(value_name = "X")]
+    uneven: f32 = 0.0;
+    /// All input spikes of a random band of up to so many channels are left out (SpecAugment's frequency mask)
+    #[arg(value_name = "N")]
+    band: u32 = 0u32;
     /// Share of samples that are blends of two of their class
     #[arg(value_name = "X")]
     blend: f32 = 0.0;
@@ -470,6 +479,8 @@ impl Config {
             ("--dropout", self.dropout.into(), 0.0, 0.99),
             ("--hidden-dropout", self.hidden_dropout.into(), 0.0, 0.9),
             ("--jitter", self.jitter.into(), 0.0, 1000.0),
+            ("--stretch", self.stretch.into(), 0.0, 2.0),
+            ("--uneven", self.uneven.into(), 0.0, 1.0),
             ("--blend", self.blend.into(), 0.0, 1.0),
             ("--density", self.density.into(), 0.0, 1.0),
             ("--density-low", self.density_low.into(), 0.0, 1.0),

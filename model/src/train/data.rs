@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use spikes::{Binned, Binning, SampleRange, SpikeFile};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 /// One labelled sample.
@@ -84,12 +84,12 @@ impl From<Selection> for String {
 pub struct Recordings {
     file: SpikeFile,
     path: PathBuf,
-    /// Group of each sample.
+    /// Group of each sample, and the file that says so.
     groups: Option<(PathBuf, BTreeMap<usize, String>)>,
 }
 
 impl Recordings {
-    /// Reads a spike file, and the file of groups where there is one.
+    /// Reads a spike file, and the file of groups; without one, the groups are the speakers that SHD names.
     ///
     /// # Errors
     /// Naming file, field and remedy.
@@ -102,7 +102,13 @@ impl Recordings {
         }
         let groups =
             groups.map(|p| Ok::<_, anyhow::Error>((p.to_path_buf(), read_groups(p)?))).transpose()?;
-        Ok(Self { file: SpikeFile::read(path)?, path: path.into(), groups })
+        let file = SpikeFile::read(path)?;
+        let speakers = || {
+            let of = |(i, s): (usize, &u32)| (i, s.to_string());
+            file.speakers.as_ref().map(|all| (path.to_path_buf(), all.iter().enumerate().map(of).collect()))
+        };
+        let groups = groups.or_else(speakers);
+        Ok(Self { file, path: path.into(), groups })
     }
 
     /// Indices of a selection, ascending.
@@ -118,10 +124,17 @@ impl Recordings {
             }
             Selection::File(path) => read_indices(path, all)?,
             Selection::Groups(names) => {
-                let (path, groups) = self.groups.as_ref().context("groups:NAME needs --groups FILE")?;
+                let (path, groups) =
+                    self.groups.as_ref().context("groups:NAME needs --groups FILE, or SHD's own speakers")?;
                 for name in names {
                     if !groups.values().any(|g| g == name) {
-                        bail!("{}: no sample is of group `{name}`", path.display());
+                        let there: BTreeSet<_> = groups.values().map(String::as_str).collect();
+                        let there: Vec<_> = there.into_iter().collect();
+                        bail!(
+                            "{}: no sample is of group `{name}`; there are {}",
+                            path.display(),
+                            there.join(", ")
+                        );
                     }
                 }
                 let of = |(i, g): (&usize, &String)| (names.contains(g) && *i < all).then_some(*i);
