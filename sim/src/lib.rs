@@ -355,6 +355,11 @@ impl Simulator {
     }
 }
 
+/// Index of the highest score, the lowest on a tie.
+fn highest(scores: &[i64]) -> u32 {
+    (0..scores.len()).rev().max_by_key(|&i| scores[i]).unwrap_or(0) as u32
+}
+
 /// A sample in progress.
 #[derive(Debug)]
 pub struct Run<'a> {
@@ -407,7 +412,7 @@ impl Run<'_> {
     pub fn finish(self) -> Outcome {
         let simulator = self.simulator;
         let scores = simulator.scores(&self.program, &self.spikes);
-        let prediction = (0..scores.len()).rev().max_by_key(|&i| scores[i]).unwrap_or(0) as u32;
+        let prediction = highest(&scores);
         Outcome {
             spikes: self.spikes,
             prediction,

@@ -9,7 +9,7 @@ mod trace;
 
 use crate::error::Error;
 use crate::probe::NoProbe;
-use crate::{Outcome, Run, Simulator};
+use crate::{Outcome, Run, Simulator, Spike};
 use hw::machine::{self, Cycle, Machine, MachineError};
 use rtl::wave::{Layout, Writer};
 use spikes::Binned;
@@ -98,12 +98,25 @@ impl std::fmt::Display for Difference {
 pub struct Report {
     /// What the fast model made of it; absent where the two parted.
     pub outcome: Option<Outcome>,
+    /// What was read from the RTL itself; absent where it did not come to its end.
+    pub rtl: Option<Readout>,
     /// The first difference.
     pub difference: Option<Difference>,
     /// Cycles that were compared.
     pub cycles: u64,
     /// Values that were compared.
     pub values: u64,
+}
+
+/// What the RTL made of a sample, in the network's terms. No value in it comes from the fast model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readout {
+    /// All spikes, sorted by step, population, neuron.
+    pub spikes: Vec<Spike>,
+    /// One score a readout unit.
+    pub scores: Vec<i64>,
+    /// Index of the highest score, the lowest on a tie.
+    pub prediction: u32,
 }
 
 /// Who follows a run in lockstep, or meddles with it.
@@ -180,22 +193,23 @@ impl Lockstep {
             return Err(error);
         }
         if difference.is_some() {
-            return Ok(Report { outcome: None, difference, cycles, values });
+            return Ok(Report { outcome: None, rtl: None, difference, cycles, values });
         }
         if overflow {
             // A queue that is too short loses events: from there on the sample means nothing.
             let mut run = run;
             while run.advance(&mut NoProbe)? {}
-            return Ok(Report { outcome: Some(run.finish()), difference, cycles, values });
+            return Ok(Report { outcome: Some(run.finish()), rtl: None, difference, cycles, values });
         }
         let ran = match ran {
             Err(MachineError::Interrupted) => return Err(Error::Interrupted),
             other => other?,
         };
         let outcome = run.finish();
-        let difference = compare(&program, machine, &ran, &outcome);
+        let readout = read(&program, machine, &ran, outcome.scores.len());
+        let difference = compare(&program, &ran, &readout, &outcome);
         let outcome = difference.is_none().then_some(outcome);
-        Ok(Report { outcome, difference, cycles, values })
+        Ok(Report { outcome, rtl: Some(readout), difference, cycles, values })
     }
 
     /// Writes the last cycles of the last run as VCD, both sides in it.
@@ -306,47 +320,64 @@ impl Both<'_> {
     }
 }
 
-/// What is read after the last step: reset phase, spikes, scores.
+/// Names the neurons of what a machine gave, and puts its scores in the order of the readout units.
+fn read(program: &crate::Program, machine: &Machine, rtl: &machine::Outcome, units: usize) -> Readout {
+    let name = |s: &machine::Spike| {
+        let (population, neuron) = machine.identity(s.core, s.neuron)?;
+        Some(Spike { step: s.step, population, neuron })
+    };
+    let mut spikes: Vec<_> = rtl.spikes.iter().filter_map(name).collect();
+    spikes.sort_unstable();
+    let (population, integrates) = program.readout;
+    let mut scores = vec![0i64; units];
+    if integrates {
+        for (code, found) in program.cores.iter().zip(&rtl.scores) {
+            for (neuron, &score) in code.readouts.clone().zip(found) {
+                scores[code.identity[neuron].1 as usize] = score;
+            }
+        }
+    } else {
+        for spike in spikes.iter().filter(|s| s.population == population) {
+            scores[spike.neuron as usize] += 1;
+        }
+    }
+    Readout { prediction: crate::highest(&scores), spikes, scores }
+}
+
+/// Compares what is read after the last step: reset phase, spikes, overflows, scores.
 fn compare(
     program: &crate::Program,
-    machine: &Machine,
     rtl: &machine::Outcome,
+    readout: &Readout,
     fast: &Outcome,
 ) -> Option<Difference> {
-    let differ = |component: String, signal: String, rtl: u64, fast_value: u64| {
-        let (step, cycle) = (program.network.steps - 1, fast.cycles);
-        (rtl != fast_value).then_some(Difference {
+    let differ = |step: u32, signal: String, rtl: u64, fast_value: u64| {
+        (rtl != fast_value).then(|| Difference {
             step,
-            cycle,
-            component,
+            cycle: fast.cycles,
+            component: "chip".into(),
             signal,
             rtl,
             fast: fast_value,
             others: 0,
         })
     };
-    let chip = |signal: &str, rtl, fast| differ("chip".into(), signal.into(), rtl, fast);
-    let (population, integrates) = program.readout;
-    let mut scores = vec![0i64; fast.scores.len()];
-    if integrates {
-        for (core, found) in rtl.scores.iter().enumerate() {
-            let code = &program.cores[core];
-            for (neuron, &score) in code.readouts.clone().zip(found) {
-                scores[code.identity[neuron].1 as usize] = score;
-            }
-        }
-    } else {
-        let of_core = |s: &machine::Spike| machine.identity(s.core, s.neuron);
-        for (_, neuron) in rtl.spikes.iter().filter_map(of_core).filter(|n| n.0 == population) {
-            scores[neuron as usize] += 1;
-        }
-    }
-    chip("reset_cycles", rtl.reset_cycles, fast.reset_cycles)
-        .or_else(|| chip("spikes", rtl.spikes.len() as u64, fast.spikes.len() as u64))
-        .or_else(|| chip("overflows", rtl.overflows.len() as u64, fast.overflows.len() as u64))
+    let last = |signal: &str, rtl, fast| differ(program.network.steps - 1, signal.into(), rtl, fast);
+    last("reset_cycles", rtl.reset_cycles, fast.reset_cycles)
+        // A spike without a name has no place among the others.
+        .or_else(|| last("spikes", rtl.spikes.len() as u64, fast.spikes.len() as u64))
         .or_else(|| {
-            scores.iter().zip(&fast.scores).enumerate().find_map(|(i, (rtl, fast))| {
-                chip(&format!("score_{i}"), rtl.cast_unsigned(), fast.cast_unsigned())
+            let (found, expected) = readout.spikes.iter().zip(&fast.spikes).find(|(r, f)| r != f)?;
+            // Both are sorted, so that the other side lacks the lower one.
+            let (lower, in_rtl) = if found < expected { (found, 1) } else { (expected, 0) };
+            let signal = format!("spike_{}_{}", lower.population, lower.neuron);
+            differ(lower.step, signal, in_rtl, 1 - in_rtl)
+        })
+        .or_else(|| last("overflows", rtl.overflows.len() as u64, fast.overflows.len() as u64))
+        .or_else(|| {
+            readout.scores.iter().zip(&fast.scores).enumerate().find_map(|(i, (rtl, fast))| {
+                last(&format!("score_{i}"), rtl.cast_unsigned(), fast.cast_unsigned())
             })
         })
+        .or_else(|| last("prediction", readout.prediction.into(), fast.prediction.into()))
 }

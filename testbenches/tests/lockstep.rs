@@ -1,6 +1,6 @@
 //! Lockstep can fail: a fault of one bit or one cycle, seeded into either side, is told at its cycle and signal.
 
-use hw::image::Image;
+use hw::image::{CoreImage, Image};
 use hw::layout::{Memory, Widths};
 use hw::machine::{Cycle, Machine};
 use hw::{Platform, Structure};
@@ -81,6 +81,30 @@ fn a_wrong_bit_of_a_weight_on_either_side_is_told_where_it_is_first_added() {
             assert_eq!(found.signal, "accumulator.weight", "{structure}: {found}");
         }
         assert_eq!((in_rtl.step, in_rtl.others), (in_fast.step, in_fast.others));
+    }
+}
+
+#[test]
+fn spikes_of_the_wrong_neurons_are_told_though_their_number_is_right() {
+    let (vector, right) = image();
+    for structure in Structure::ALL {
+        // Two cores of the RTL change names: no signal shows it, and there are as many spikes.
+        let mut wrong = right.clone();
+        let build = wrong.builds.iter_mut().find(|b| b.structure == structure).expect("built");
+        let twin = |a: &CoreImage, b: &CoreImage| {
+            let shape =
+                |c: &CoreImage| -> Vec<_> { c.segments.iter().map(|s| (s.population, s.count)).collect() };
+            shape(a) == shape(b)
+        };
+        let pairs = (0..build.cores.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let (a, b) = pairs.into_iter().find(|&(a, b)| twin(&build.cores[a], &build.cores[b])).expect("twins");
+        let first = build.cores[a].segments.clone();
+        build.cores[a].segments = std::mem::replace(&mut build.cores[b].segments, first);
+        let mut both = side_by_side(&right, &wrong, structure, &Components::All);
+        let found = difference(&mut both, &vector, &mut ());
+        assert_eq!(found.component, "chip", "{found}");
+        assert!(found.signal.starts_with("spike_"), "{structure}: {found}");
+        assert_eq!(found.rtl + found.fast, 1, "one side has it: {found}");
     }
 }
 

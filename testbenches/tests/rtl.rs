@@ -4,7 +4,7 @@ use hw::machine::{Machine, MachineError};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use sim::lockstep::{Components, Lockstep};
 use sim::{Options, Simulator};
 use spikes::Binned;
@@ -21,6 +21,7 @@ fn side_by_side(image: &Image, structure: Structure) -> Lockstep {
 }
 
 /// Runs a sample in lockstep: both must agree on every signal in every cycle, and on what is read in the end.
+/// Gives what was read from the RTL.
 fn lockstep(both: &mut Lockstep, input: &Binned) -> Outcome {
     let report = both.run(input, &mut ()).unwrap_or_else(|e| panic!("{e}"));
     if let Some(difference) = report.difference {
@@ -29,16 +30,21 @@ fn lockstep(both: &mut Lockstep, input: &Binned) -> Outcome {
     let fast = report.outcome.expect("no difference");
     assert_eq!(fast.overflows, []);
     assert_eq!(report.cycles, fast.cycles + 1, "every cycle is compared, and that of the last release");
-    let spikes = fast.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
-    (spikes, fast.scores, fast.prediction)
+    let rtl = report.rtl.expect("it came to its end");
+    let spikes = rtl.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+    (spikes, rtl.scores, rtl.prediction)
 }
 
-/// A golden vector on a platform, both structures, these samples only.
+/// All samples of a vector.
+const ALL: usize = usize::MAX;
+
+/// A golden vector on a platform, both structures, so many of its first samples.
 fn golden(name: &str, platform: &Platform, samples: usize) {
     let vector = Vector::load(name);
     let image = compiler::image(&vector.network, &vector.file, platform, platform.delays).expect("fits");
     for structure in Structure::ALL {
         let mut both = side_by_side(&image, structure);
+        let samples = samples.min(vector.input.len());
         let outcomes: Vec<_> = (0..samples).map(|s| lockstep(&mut both, &vector.binned(s))).collect();
         vector.compare_first(&outcomes).unwrap_or_else(|e| panic!("{name}, {structure}: {e}"));
     }
@@ -53,12 +59,12 @@ fn with(mut platform: Platform, change: impl FnOnce(&mut Platform)) -> Platform 
 
 #[test]
 fn basic_on_four_cores() {
-    golden("basic", &platform(2, 2, 7), 2);
+    golden("basic", &platform(2, 2, 7), ALL);
 }
 
 #[test]
 fn a_population_that_spikes_into_itself_across_nine_cores() {
-    golden("recurrent_subtract", &platform(3, 3, 3), 1);
+    golden("recurrent_subtract", &platform(3, 3, 3), ALL);
 }
 
 #[test]
@@ -68,15 +74,25 @@ fn rails_and_parallel_projections_on_fast_memories() {
         p.ring_buffer.accumulator_ports = Ports::OneReadOneWrite;
         (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (4, 4, 16);
     });
-    golden("edges", &fast, 1);
+    golden("edges", &fast, ALL);
+}
+
+fn longest_delays(samples: usize) {
+    let narrow = with(platform(3, 2, 5), |p| {
+        (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (1, 1, 1);
+    });
+    golden("longest_delays", &narrow, samples);
 }
 
 #[test]
 fn the_longest_delays_with_buffers_one_deep() {
-    let narrow = with(platform(3, 2, 5), |p| {
-        (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (1, 1, 1);
-    });
-    golden("longest_delays", &narrow, 1);
+    longest_delays(1);
+}
+
+#[test]
+#[ignore = "half a minute: four samples"]
+fn the_longest_delays_with_buffers_one_deep_on_all_samples() {
+    longest_delays(ALL);
 }
 
 #[test]
@@ -86,7 +102,7 @@ fn many_taps_of_a_pair_on_a_row_of_cores() {
         p.ring_buffer.accumulator_ports = Ports::OneReadOneWrite;
         p.mesh.barrier_latency = 7;
     });
-    golden("many_taps_shifted", &row, 1);
+    golden("many_taps_shifted", &row, ALL);
 }
 
 #[test]
@@ -96,53 +112,78 @@ fn saturating_membranes_on_slow_accumulators() {
         p.shared_queue.accumulator_ports = Ports::OneRw;
         p.core.membrane_ports = Ports::OneReadOneWrite;
     });
-    golden("saturating", &slow, 1);
+    golden("saturating", &slow, ALL);
 }
 
 #[test]
-#[ignore = "a minute: 250,000 synapses"]
+#[ignore = "minutes: 250,000 synapses"]
 fn reference_256() {
     let mut loihi = Platform::load("loihi").expect("preset");
     (loihi.mesh.width, loihi.mesh.height) = (4, 3);
     loihi.mesh.injectors.truncate(1);
     (loihi.mesh.injectors[0].x, loihi.mesh.injectors[0].y) = (0, 0);
     loihi.mesh.injectors[0].side = Side::West;
-    golden("reference_256", &with(loihi, |_| ()), 1);
+    golden("reference_256", &with(loihi, |_| ()), ALL);
 }
 
-#[test]
-fn many_cores() {
+fn sixteen_cores(samples: usize) {
     let wide = with(platform(4, 4, 40), |p| {
         p.ring_buffer.accumulators = 40 * 64;
         p.core.synapse_bits = 1 << 20;
     });
-    golden("many_cores", &wide, 1);
-}
-
-fn random_networks(cases: u32, rng: TestRng) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let small = random::case().prop_filter("a small mesh", |(_, _, platform)| platform.cores() <= 9);
-    let ran = Cell::new(0u32);
-    TestRunner::new_with_rng(config, rng)
-        .run(&small, |(network, input, platform)| {
-            for structure in Structure::ALL {
-                let Ok(image) = compiler::image(&network, b"", &platform, structure) else { continue };
-                lockstep(&mut side_by_side(&image, structure), &input);
-                ran.set(ran.get() + 1);
-            }
-            Ok(())
-        })
-        .unwrap_or_else(|e| panic!("{e}"));
-    assert!(ran.get() > cases / 2, "only {} of {cases} networks fitted their platform", ran.get());
+    golden("many_cores", &wide, samples);
 }
 
 #[test]
-fn random_networks_run_as_in_the_simulator_for_a_fixed_seed() {
+fn many_cores() {
+    sixteen_cores(1);
+}
+
+#[test]
+#[ignore = "minutes: all samples on sixteen cores"]
+fn many_cores_on_all_samples() {
+    sixteen_cores(ALL);
+}
+
+fn random_networks(cases: u32, rng: TestRng) {
+    let config = Config {
+        cases,
+        // A case that fails is kept in testbenches/regressions.txt and tried first from then on.
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("regressions.txt"))),
+        source_file: Some(file!()),
+        ..Config::default()
+    };
+    let compile = |network: &_, platform: &_, structure| compiler::image(network, b"", platform, structure);
+    // Each case runs on both structures: none is passed over.
+    let fits = random::case().prop_filter("a network that fits a small mesh", |(network, _, platform)| {
+        platform.cores() <= 9 && Structure::ALL.iter().all(|&s| compile(network, platform, s).is_ok())
+    });
+    let spikes = Cell::new(0);
+    TestRunner::new_with_rng(config, rng)
+        .run(&fits, |(network, input, platform)| {
+            let golden = model::golden::run(&network, &input);
+            let expected: Vec<_> = golden.spikes.iter().map(|s| (s.step, s.population, s.neuron)).collect();
+            for structure in Structure::ALL {
+                let image = compile(&network, &platform, structure).expect("it fits");
+                let found = lockstep(&mut side_by_side(&image, structure), &input);
+                prop_assert_eq!(&found.0, &expected, "spikes on {}", structure);
+                prop_assert_eq!(&found.1, &golden.scores, "scores on {}", structure);
+                prop_assert_eq!(found.2, golden.prediction, "prediction on {}", structure);
+            }
+            spikes.set(spikes.get() + expected.len());
+            Ok(())
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert!(spikes.get() > cases as usize, "only {} spikes in {cases} networks", spikes.get());
+}
+
+#[test]
+fn random_networks_run_as_in_the_golden_model_for_a_fixed_seed() {
     random_networks(16, TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]));
 }
 
 #[test]
-fn random_networks_run_as_in_the_simulator_for_a_fresh_seed() {
+fn random_networks_run_as_in_the_golden_model_for_a_fresh_seed() {
     let seed = std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(0, |d| d.as_nanos() as u64)
