@@ -24,7 +24,8 @@
 //! The soma reads a word in r (`read`) and clears it in r + 3 (`clear`); the reset phase clears a word a cycle (`wipe`).
 //!
 //! The address is neuron << slots_log2 | slot for a ring buffer, the neuron for a shared queue.
-//! Latency: 1 cycle from add to write. Throughput: an add a cycle (1r1w), every second cycle (1rw).
+//! Latency: 1 cycle from add to write.
+//! Throughput: an add a cycle (1r1w), every second cycle (1rw).
 //! Limits: sums are as wide as the compiler proved enough (asserted).
 //! Undefined: two reads or two writes in one cycle (asserted).
 

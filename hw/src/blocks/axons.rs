@@ -18,8 +18,10 @@
 //! A row that is read in p stands at the memory's output from p+1 until the event enters the synapse stage in q; the next
 //! may be read in q.
 //!
-//! Latency: one cycle. Throughput: a row a cycle.
-//! Undefined: a read while `ready` is 0 (asserted), the row while `valid` is 0.
+//! Latency: one cycle.
+//! Throughput: a row a cycle.
+//! Limits: `core.input_axons` rows; one row waits at a time.
+//! Undefined: an axon that has no row, a read while `ready` is 0 (asserted), the row while `valid` is 0.
 
 use super::shape::{Shape, at_least_two};
 use crate::layout::SHIFT_BITS;

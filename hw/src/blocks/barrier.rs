@@ -23,14 +23,18 @@
 //! Up to L / 2 levels of the tree end in registers, spread evenly; the rest of L are registers on the way back, at least
 //! one. So L = 1 has the whole tree in one cycle: it suits small chips.
 //!
-//! Latency L >= 1. Undefined: a leaf that is quiet in a cycle in which it sends (assumed not to happen).
+//! Latency: L cycles from c* to `released`.
+//! Throughput: one release for each start; a step takes at least L + 1 cycles, since c* comes after its start.
+//! Limits: L at least 1, one leaf at least; `capacity` flits under way at most (asserted).
+//! Undefined: a leaf that is quiet in a cycle in which it sends (assumed not to happen), a start before the last release
+//! (asserted).
 
 use rtl::{Def, Errors, Library, Module, S, U, bits_for};
 
 /// The barrier of a chip with this many leaves, a latency of at least 1, and room for `capacity` flits in all buffers.
 ///
 /// # Errors
-/// A latency or a number of leaves of 0.
+/// A latency of 0.
 pub fn barrier(library: &mut Library, leaves: u32, latency: u32, capacity: u64) -> Result<Def, Errors> {
     let parameters = [("leaves", leaves.into()), ("latency", latency.into()), ("capacity", capacity)];
     library.define("barrier", &parameters, |m| build(m, leaves.max(1), latency, capacity))

@@ -13,6 +13,17 @@
 //!   read_core ======>|                    ||            ||            |
 //!   read_address ===>|                    +== readout ==+             |===> read_data, read_overflow, ..
 //!                    +------------------------------------------------+
+//!
+//!   one step, k accumulators in the largest core
+//!   cycle          b      b+1    ..  s=b+k+1  s+1    ..  e      e+1    e+2    e+3
+//!   begin_sample   1
+//!   state          Idle   Reset  ..  Reset    Run    ..  Run    Done   Done   Done
+//!   start                            1
+//!   host_I_valid                     1
+//!   host_I_idle    1      1      ..  0        1      ..  1      1      1      1
+//!   released                                             1
+//!   read                                                        1
+//!   read_data                                                                 the score
 //! ```
 //!
 //! The cycles of a sample stand in the sequencer's diagram; those of a step in `TIMING.md`. Cores of one kind share one
@@ -20,7 +31,11 @@
 //! of the memories. Sites without a core are tied off.
 //!
 //! Host: `begin_sample` for a cycle; in each step, from the cycle of `start` on, the targets of each injector, then `idle`;
-//! after the last step the readout. Throughput and latency are those of the parts.
+//! after the last step the readout.
+//!
+//! Latency: step 0 starts k + 1 cycles after `begin_sample`; a score comes 2 cycles after its address.
+//! Throughput: one sample at a time, a target an injector and cycle as credits allow, a score a cycle.
+//! Limits: 1 to 64 columns and rows, 1 to 256 injectors, each at a side of its own at the edge; at most a core a router.
 //! Undefined: what the parts leave undefined; targets without a core (asserted).
 
 use super::barrier::barrier;

@@ -26,8 +26,10 @@
 //! `state` is that of the present cycle: `start` begins Deliver (shared queue) or Update (ring buffer) in its own cycle, `go` begins
 //! Update in its own. After the update a core accepts until the next step.
 //!
-//! Latency: none. Limits: `accumulators` at least 1, constant. Undefined: `clear` or `start` while another phase runs (asserted by
-//! the core).
+//! Latency: none.
+//! Throughput: one phase at a time; the reset phase clears a word of each memory a cycle.
+//! Limits: `accumulators` at least 1 (asserted), constant.
+//! Undefined: `clear` or `start` while another phase runs (asserted by the core).
 
 use super::shape::Shape;
 use crate::platform::Structure;

@@ -10,9 +10,25 @@
 //!  <-------------------| sender |<----| spikes |<-------------------|    soma     |
 //!  out_credit -------->|        |     | (fifo) |                    +-------------+
 //!                      +--------+     +--------+
+//!
+//!   neuron 0 spikes and has one route; the update starts in a
+//!   cycle             a      ..  a+3    a+4    a+5    a+6    a+7
+//!   state             Update ..  Update ..
+//!   spike                        1
+//!   head of spikes                      1
+//!   route addressed                            1
+//!   sent                                              1
+//!   out_valid                                                1
 //! ```
 //! The ports of a core are the same for both structures, but for `slots_log2` and what is shown of ring and queue:
 //! [`ring_core`](super::ring_core), [`queue_core`](super::queue_core).
+//!
+//! Latency: neuron i of an update that starts in a spikes in a + i u + 3; its first flit is on the link 4 cycles later, where
+//! the sender is free and has a credit.
+//! Throughput: a neuron every u cycles, a synapse every w cycles, a flit a cycle out as credits allow.
+//! Limits: neurons and integrators in use up to the platform's, one neuron at least; the spike FIFO has room for all neurons.
+//! Undefined: configuration that changes in a run; `start` or `clear` before all is done, a flit of another step (asserted).
+//! Tests: `core_test.rs`
 
 use super::axons::axons;
 use super::controller::{State, controller};

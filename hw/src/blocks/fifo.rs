@@ -19,7 +19,8 @@
 //! The writer sends in c, its output register shows the word in c+1, the word is at the head from c+2. The head is always in
 //! `word_0`: a pop shifts, so that the output comes straight from a register. `credit` is `pop`, for the writer's counter.
 //!
-//! Latency: one cycle from `in_valid` to `out_valid`. Throughput: a word a cycle; full and empty at once never stall.
+//! Latency: one cycle from `in_valid` to `out_valid`.
+//! Throughput: a word a cycle; full and empty at once never stall.
 //! Limits: depth 1 to 1024, meant for a few words; a large FIFO is [`memory_fifo`](super::memory_fifo).
 //! Undefined: a word that comes when it is full, a pop when it is empty. Both are asserted.
 

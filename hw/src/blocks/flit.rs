@@ -9,6 +9,9 @@
 //!   +-----------+--------+
 //! ```
 //! Ports carry it packed; [`Flit`] names its fields inside a block.
+//!
+//! Limits: at most 64 bits, which the widest platform stays below.
+//! Undefined: a target outside the mesh.
 
 use crate::layout;
 use rtl::{Module, U, Widths, bundle};

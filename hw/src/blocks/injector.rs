@@ -19,7 +19,11 @@
 //! ```
 //!
 //! The host offers the targets of a step one after the other from the cycle of the step's start on, and says `idle` when
-//! it has no more; the flit takes the parity of the step. Latency one cycle, throughput one flit a cycle as credits allow.
+//! it has no more; the flit takes the parity of the step.
+//!
+//! Latency: one cycle from `valid` and `ready` to `out_valid`.
+//! Throughput: a flit a cycle as credits allow.
+//! Limits: a buffer of 1 to 1024 flits at the router; one injector a side of the mesh's edge.
 //! Undefined: an offer between the barrier's quiet and its release, or `idle` before the last offer.
 
 use super::link::Writer;

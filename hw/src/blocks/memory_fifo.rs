@@ -17,7 +17,8 @@
 //! The first word falls through: in every cycle with a push or a pop the memory reads what is the head in the next one. Where
 //! that is the word which comes in this cycle, the memory forwards it.
 //!
-//! Latency: one cycle from `push` to `out_valid`. Throughput: a push and a pop a cycle, without gaps.
+//! Latency: one cycle from `push` to `out_valid`.
+//! Throughput: a push and a pop a cycle, without gaps.
 //! Limits: depth 1 to 2^32. The output is that of the memory.
 //! Undefined: a push when it is full, a pop when it is empty (both are asserted); `out_data` while `out_valid` is 0.
 

@@ -9,19 +9,25 @@
 //!   | router_0_1 |===| router_1_1 |
 //!   +------------+   +------------+
 //!
-//!   A flit over h links, alone       c           c+2          c+2(h+1)
-//!   sent by the core at              c
-//!   head of the routers' buffers                 first .. every two cycles
-//!   head of the target's port                                 here
+//!   a flit over h links, alone
+//!   cycle                            c     c+2                      c+2(h+1)    c+2(h+2)
+//!   sent by the core                 1
+//!   head of a router's buffer              first .. every 2 cycles  last
+//!   head of the target's port                                                   here
 //! ```
 //!
 //! [`Mesh`] places the routers in any module; [`mesh`] makes a module of them alone. Sides at the edge are open for
 //! injectors; what is not connected is tied off, and no flit may ever go there (asserted).
 //!
-//! Latency of a flit that meets no other: 2 (h + 2) cycles from the cycle in which it is sent to the cycle in which it is
-//! the head of the target's input port, over h links between routers. Order is kept for each pair of source and target.
+//! Order is kept for each pair of source and target.
 //! XY routing has no cycle of waiting links, so there is no deadlock while cores take what comes.
+//!
+//! Latency: for a flit that meets no other 2 (h + 2) cycles from the cycle in which it is sent to the cycle in which it is
+//! the head of the target's input port, over h links between routers.
+//! Throughput: a flit a link and cycle with buffers of 3 flits or more; two in three cycles with 2, one in three with 1.
 //! Limits: 1 to 64 columns and rows.
+//! Undefined: a target outside the mesh (asserted where its flit leaves), a flit that is sent without a credit (asserted in
+//! the buffer).
 
 use super::router::{Port, router};
 use crate::layout::Widths;

@@ -23,10 +23,12 @@
 //!   quiet     0       0       0       0       0       ..  0       1
 //! ```
 //! Events of the pre-processing queue are delivered from `start` on, then neurons are updated; arrivals are taken all the time.
-//! Latency: an event enters the synapse stage from s+2 on. Throughput: a synapse every w cycles, an event a cycle without a list.
+//! Latency: an event enters the synapse stage from s+2 on.
+//! Throughput: a synapse every w cycles, an event a cycle without a list.
 //! `quiet` is 0 while a flit waits in the input port, too.
 //! Limits: `shared_queue.depth` events wait at most; more is an overflow, latched with its step.
 //! Undefined: configuration that changes in a run.
+//! Tests: `core_test.rs`
 
 use super::accumulators::accumulators;
 use super::core::{Core, Joined, Parts};

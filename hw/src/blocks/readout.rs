@@ -16,8 +16,13 @@
 //! ```
 //!
 //! The address goes to all cores, whose score memories answer in the next cycle; the word of the chosen core is
-//! registered. Latency two cycles, throughput one word a cycle. Undefined: a core or an address that is not there, and
-//! scores before the end of the sample, when the memories serve the neurons.
+//! registered.
+//!
+//! Latency: two cycles from the address to `data`.
+//! Throughput: a word a cycle.
+//! Limits: scores of at most 64 bits, all cores with as many.
+//! Undefined: a core or an address that is not there, and scores before the end of the sample, when the memories
+//! serve the neurons.
 
 use super::shared_queue::STEP_BITS;
 use rtl::{Def, Errors, Library, bits_for};

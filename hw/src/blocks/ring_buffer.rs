@@ -23,8 +23,11 @@
 //!
 //! Waves of it alone: `waves/ring-buffer-block.vcd`.
 //!
-//! Latency and throughput: those of [`accumulators`](super::accumulators).
+//! Latency: none from `start` to `head`; 1 cycle from `add` to `write`.
+//! Throughput: an add a cycle (1r1w), every second cycle (1rw), as in [`accumulators`](super::accumulators).
 //! Limits: slots in use are a power of two up to the platform's; a delay is 1 .. slots - 1 (asserted).
+//! Undefined: `slots_log2` that changes in a run; what [`accumulators`](super::accumulators) leave undefined: two reads or
+//! two writes in one cycle (asserted).
 
 use super::accumulators::accumulators;
 use super::shape::Shape;

@@ -24,9 +24,12 @@
 //!   quiet     0      0      0      0      0      0      0      0      1
 //! ```
 //! Update from `start` on; then arrivals are taken, one axon row waiting while the synapses of the event before are read.
-//! Latency: flit taken in p, first synapse addressed in p+1, its accumulator written in p+3. Throughput: a synapse every w cycles.
+//! Latency: flit taken in p, first synapse addressed in p+1, its accumulator written in p+3.
+//! Throughput: a synapse every w cycles.
 //! `quiet` is 0 while a flit waits in the input port, too.
-//! Limits: neurons x slots in use fit the accumulators. Undefined: configuration that changes in a run.
+//! Limits: neurons x slots in use fit the accumulators.
+//! Undefined: configuration that changes in a run.
+//! Tests: `core_test.rs`
 
 use super::core::{Core, Joined, Parts, never};
 use super::ring_buffer::ring_buffer;

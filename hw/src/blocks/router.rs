@@ -28,8 +28,12 @@
 //! In each cycle every output with a credit grants one of the heads that ask for it, the first at or after its pointer in
 //! the order north, east, south, west, local; the pointer moves to the input after it. Outputs are independent.
 //!
-//! Latency: a head in cycle c is the head of the next buffer in c + 2. Throughput: one flit an output and cycle.
-//! A flit never turns back the way it came, since XY never asks for it. Undefined: targets outside the mesh.
+//! A flit never turns back the way it came, since XY never asks for it.
+//!
+//! Latency: a head in cycle c is the head of the next buffer in c + 2.
+//! Throughput: one flit an output and cycle.
+//! Limits: buffers of 1 to 1024 flits, of which 3 sustain a flit a cycle; columns and rows as wide as the platform's.
+//! Undefined: targets outside the mesh (asserted by [`mesh`](super::mesh)); `x` and `y` that change.
 
 use super::fifo::fifo;
 use super::flit::Flit;

@@ -20,8 +20,11 @@
 //! is addressed in the cycle in which the one before is sent, so that flits follow each other without a gap over entries and
 //! spikes. A spike without routes takes one empty place.
 //!
-//! Latency: a spike at the head in c has its first flit sent in c+2, on the link in c+3. Throughput: a flit a cycle as credits allow.
-//! Undefined: nothing; a credit that was never spent is asserted not to come.
+//! Latency: a spike at the head in c has its first flit sent in c+2, on the link in c+3.
+//! Throughput: a flit a cycle as credits allow.
+//! Limits: as many rows and entries as the platform has; the entries of a spike lie one after the other.
+//! Undefined: a row that points beyond the entries, `parity` that changes while a spike is sent, a credit that was never
+//! spent (asserted).
 
 use super::credits::Credits;
 use super::shape::{Shape, at_least_two, fit};

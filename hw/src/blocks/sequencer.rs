@@ -21,8 +21,12 @@
 //!
 //! `clear` makes every core clear its state; while one of them is at it, `clearing` is 1, from the cycle after `clear` on.
 //! Step 0 starts in the first cycle without. `step` and `parity` are those of the present step, in the cycle of its start
-//! too. The release of the last step ends the sample. Latency: none from `released` to `start`. A `begin_sample` in a running
-//! sample is not heard. Undefined: `steps` = 0, or changed while it runs.
+//! too. The release of the last step ends the sample. A `begin_sample` in a running sample is not heard.
+//!
+//! Latency: none from `released` to `start`; `state` follows a cycle later.
+//! Throughput: a step a release; the next sample may begin in the first cycle of Done.
+//! Limits: 1 to 2^32 - 1 steps.
+//! Undefined: `steps` = 0 (assumed not to be), or changed while it runs; a release outside a step (asserted).
 
 use super::shared_queue::STEP_BITS;
 use rtl::{Def, Errors, Library};

@@ -33,7 +33,8 @@
 //!
 //! Waves of it alone: `waves/shared-queue-block.vcd`.
 //!
-//! Latency: event i enters the synapse stage in s + 2 + sum of o(0 .. i-1). Throughput: an event a cycle where nothing is read.
+//! Latency: event i enters the synapse stage in s + 2 + sum of o(0 .. i-1).
+//! Throughput: an event a cycle where nothing is read.
 //! Limits: depth events in each queue. `level` of the PRQ counts the events that have not entered the synapse stage.
 //! Undefined: `start` while it delivers or while a flit waits (asserted).
 

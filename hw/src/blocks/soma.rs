@@ -30,7 +30,8 @@
 //! Arithmetic is the contract's: v <- v (4096 - decay) / 4096 truncated toward zero; v <- saturate(v + I); a lif neuron with
 //! v >= threshold spikes, and resets to zero or by subtraction; score <- score + v for an integrator.
 //!
-//! Latency: 4 cycles a neuron. Throughput: one neuron every u cycles; u = 2 where a memory is 1rw: reads fall on even, writes
+//! Latency: 4 cycles a neuron.
+//! Throughput: one neuron every u cycles; u = 2 where a memory is 1rw: reads fall on even, writes
 //! on odd cycles of the update.
 //! Limits: integrators are the last neurons in a row and have scores of the same order. Scores are wide enough for all steps
 //! (asserted). `membrane_max` = 2^(membrane bits - 1) - 1; the least value is -membrane_max - 1.

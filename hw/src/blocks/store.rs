@@ -6,8 +6,18 @@
 //!  write, addr -->| 1r1w or 1rw |
 //!   write data ==>|             |
 //!                 +-------------+
+//!
+//!   cycle        c      c+1    c+2
+//!   write        1
+//!   write data   D
+//!   read                1                of the same address
+//!   data                       D
 //! ```
+//! Latency: one cycle from a read to its data; a word that is written in c can be read from c + 1.
+//! Throughput: a read and a write a cycle (1r1w), one of them (1rw).
+//! Limits: words of at most 64 bits.
 //! Undefined: a read and a write in one cycle with 1rw; both are asserted never to meet.
+//! Tests: `accumulators.rs`, `soma.rs`, with both kinds of ports
 
 use super::shape::at_least_two;
 use crate::platform::Ports;

@@ -27,7 +27,8 @@
 //! `next_offset` is its offset behind the list.
 //!
 //! The weight leaves shifted and as wide as an accumulator.
-//! Latency: one cycle from address to `add`. Throughput: a synapse every w cycles.
+//! Latency: one cycle from address to `add`.
+//! Throughput: a synapse every w cycles.
 //! Limits: an axon has at least one synapse, a list ends (the compiler's duty; the first is asserted).
 //! Undefined: outputs of a synapse while `add` is 0.
 
