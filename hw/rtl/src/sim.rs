@@ -105,10 +105,49 @@ pub struct MemoryId {
     memory: usize,
 }
 
+/// An engine. What happens in every cycle is called directly, the rest through the trait.
+enum Running {
+    #[cfg(feature = "jit")]
+    Jit(Box<crate::jit::Jit>),
+    Interpreter(Box<Interpreter>),
+}
+
+/// Calls a method of whichever engine runs.
+macro_rules! directly {
+    ($running:expr, $engine:ident => $call:expr) => {
+        match $running {
+            #[cfg(feature = "jit")]
+            Running::Jit($engine) => $call,
+            Running::Interpreter($engine) => $call,
+        }
+    };
+}
+
+impl std::ops::Deref for Running {
+    type Target = dyn Engine;
+    fn deref(&self) -> &Self::Target {
+        directly!(self, engine => &**engine)
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        directly!(self, engine => &mut **engine)
+    }
+}
+
+/// Largest value of an input, as bits, and its width.
+struct Most {
+    bits: u64,
+    width: u32,
+}
+
 /// A running circuit.
 pub struct Simulator {
     design: Arc<Design>,
-    engine: Box<dyn Engine>,
+    engine: Running,
+    /// Of each input.
+    most: Vec<Most>,
     cycle: u64,
 }
 
@@ -121,7 +160,7 @@ impl Simulator {
         {
             let design = Arc::new(Design::new(top));
             if let Ok(jit) = crate::jit::Jit::new(&design) {
-                return Self { design, engine: Box::new(jit), cycle: 0 };
+                return Self::with(design, Running::Jit(Box::new(jit)));
             }
         }
         Self::interpreted(top)
@@ -131,8 +170,20 @@ impl Simulator {
     #[must_use]
     pub fn interpreted(top: &Def) -> Self {
         let design = Arc::new(Design::new(top));
-        let engine = Box::new(Interpreter::new(Arc::clone(&design)));
-        Self { design, engine, cycle: 0 }
+        let engine = Running::Interpreter(Box::new(Interpreter::new(Arc::clone(&design))));
+        Self::with(design, engine)
+    }
+
+    fn with(design: Arc<Design>, engine: Running) -> Self {
+        let most = |port: &crate::ir::Port| {
+            let width = port.info.width;
+            let bits = match port.info.ty {
+                Type::States(states) => states.states.len() as u64 - 1,
+                _ => mask(width),
+            };
+            Most { bits, width }
+        };
+        Self { most: design.top().inputs.iter().map(most).collect(), design, engine, cycle: 0 }
     }
 
     /// The same without checks: properties, memory addresses and collisions are not looked at, covers are not marked, and
@@ -215,25 +266,39 @@ impl Simulator {
     ///
     /// # Panics
     /// If the value does not fit its width, or is no state of its enumeration.
+    #[inline]
+    #[track_caller]
     pub fn set(&mut self, input: Input, value: u64) {
+        if value > self.most[input.0].bits {
+            self.refuse(input, value.into());
+        }
+        directly!(&mut self.engine, engine => engine.set_input(input.0, value));
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn refuse(&self, input: Input, value: i128) -> ! {
         let info = self.port(input);
-        let most = match info.ty {
-            Type::States(states) => states.states.len() as u64 - 1,
-            _ => mask(info.width),
-        };
-        assert!(value <= most, "input {}: {value}, must be 0 to {most}", info.name);
-        self.engine.set_input(input.0, value);
+        match info.ty {
+            Type::Signed => panic!("input {}: {value} in {} bits", info.name, info.width),
+            _ => panic!("input {}: {value}, must be 0 to {}", info.name, self.most[input.0].bits),
+        }
     }
 
     /// Sets a signed input.
     ///
     /// # Panics
     /// If the value does not fit its width.
+    #[inline]
+    #[track_caller]
     pub fn set_s(&mut self, input: Input, value: i64) {
-        let info = self.port(input);
-        let bits = value.cast_unsigned() & mask(info.width);
-        assert!(signed(bits, info.width) == value, "input {}: {value} in {} bits", info.name, info.width);
-        self.engine.set_input(input.0, bits);
+        let Most { bits: most, width } = self.most[input.0];
+        let bits = value.cast_unsigned() & most;
+        if signed(bits, width) != value {
+            self.refuse(input, value.into());
+        }
+        directly!(&mut self.engine, engine => engine.set_input(input.0, bits));
     }
 
     /// Sets an input that carries a state.
@@ -251,8 +316,9 @@ impl Simulator {
     }
 
     /// A signal in this cycle, as bits.
+    #[inline]
     pub fn get(&mut self, probe: Probe) -> u64 {
-        self.engine.value(probe.instance, probe.node)
+        directly!(&mut self.engine, engine => engine.value(probe.instance, probe.node))
     }
 
     /// A port of an instance in this cycle, as bits.
@@ -300,8 +366,9 @@ impl Simulator {
     ///
     /// # Errors
     /// The first violation; the circuit then stays in the cycle that violates, to be looked at.
+    #[inline]
     pub fn step(&mut self) -> Result<(), Violation> {
-        self.engine.clock(self.cycle)?;
+        directly!(&mut self.engine, engine => engine.clock(self.cycle))?;
         self.cycle += 1;
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! A function computes values in the scope of its own instance and, for the outputs of its instances, in theirs: an
 //! instance's output is computed where it is needed, from the instance's state and the inputs that reach it. Instances are called
-//! only after everything has been computed, so that all of it sees the state before the edge.
+//! only after everything has been computed, so that all of it sees the state before the edge. The clock edge of the only instance of a
+//! definition is not called but stands where the call would be.
 //!
 //! Long because it holds the code of every kind of state, memory and property.
 
@@ -31,7 +32,6 @@ impl Kind {
 }
 
 /// An instance whose values a function computes.
-#[derive(Clone)]
 struct Scope {
     unit: usize,
     /// Where its block starts in that of the function's own instance.
@@ -55,8 +55,11 @@ struct Access {
 pub(super) struct Emitter<'a> {
     code: Code<'a>,
     units: &'a [Unit],
-    unit: &'a Unit,
     scopes: Vec<Scope>,
+    /// The scope whose state is being dealt with.
+    at: usize,
+    /// What was computed, in order.
+    made: Vec<(usize, NodeId)>,
     block: Value,
 }
 
@@ -85,10 +88,19 @@ impl<'a> Emitter<'a> {
             children: vec![None; units[unit].children.len()],
             values: vec![None; units[unit].def.nodes.len()],
         };
-        let mut emitter =
-            Emitter { code: Code { b }, units, unit: &units[unit], scopes: vec![root], block: parameters[0] };
+        let mut emitter = Emitter {
+            code: Code { b },
+            units,
+            scopes: vec![root],
+            at: 0,
+            made: Vec::new(),
+            block: parameters[0],
+        };
         match kind {
-            Kind::Clock => emitter.clock(&mut call),
+            Kind::Clock => {
+                emitter.clock(&mut call);
+                emitter.code.b.ins().return_(&[]);
+            }
             Kind::Check => emitter.check(parameters[1], &mut call),
             Kind::View => {
                 let def = &units[unit].def;
@@ -96,7 +108,7 @@ impl<'a> Emitter<'a> {
                 let inputs: Vec<NodeId> = def.inputs.iter().map(|i| i.node).collect();
                 emitter.give(parameters[1], &inputs);
                 emitter.give(parameters[1], &def.order);
-                (0..emitter.unit.children.len()).for_each(|i| emitter.set_inputs(i));
+                (0..units[unit].children.len()).for_each(|i| emitter.set_inputs(i));
                 emitter.code.b.ins().return_(&[]);
             }
             Kind::Outputs => {
@@ -110,6 +122,17 @@ impl<'a> Emitter<'a> {
     }
 
     // Scopes and values.
+
+    fn unit(&self) -> &'a Unit {
+        &self.units[self.scopes[self.at].unit]
+    }
+
+    /// Forgets what was computed since `made` had this length: it is not known on every way to what follows.
+    fn forget(&mut self, made: usize) {
+        for (scope, node) in self.made.drain(made..) {
+            self.scopes[scope].values[node.index()] = None;
+        }
+    }
 
     /// The scope of an instance in another one.
     fn inside(&mut self, scope: usize, instance: usize) -> usize {
@@ -166,6 +189,7 @@ impl<'a> Emitter<'a> {
                 }
                 let form = self.compute(s, n, &needs);
                 self.scopes[s].values[n.index()] = Some(form);
+                self.made.push((s, n));
             }
             stack.pop();
         }
@@ -173,7 +197,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn value(&mut self, id: NodeId) -> Form {
-        self.value_in(0, id)
+        self.value_in(self.at, id)
     }
 
     fn known(&self, scope: usize, id: NodeId) -> Form {
@@ -201,6 +225,11 @@ impl<'a> Emitter<'a> {
     }
 
     // Elements of blocks.
+
+    /// Where the block of the present scope starts.
+    fn base(&self) -> u64 {
+        self.scopes[self.at].base
+    }
 
     /// An address and an offset from it that the instructions can hold.
     fn address(&mut self, from: Value, offset: u64) -> (Value, i32) {
@@ -234,7 +263,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn store(&mut self, place: Place, value: Form) {
-        self.store_at(self.block, place.offset, value);
+        self.store_at(self.block, self.base() + place.offset, value);
     }
 
     fn store_at(&mut self, to: Value, offset: u64, value: Form) {
@@ -264,16 +293,17 @@ impl<'a> Emitter<'a> {
 
     /// Sets the inputs of an instance.
     fn set_inputs(&mut self, instance: usize) {
-        let unit = self.unit;
+        let unit = self.unit();
         let inputs = &self.units[unit.children[instance]].layout.inputs;
         for (&driver, &place) in unit.def.instances[instance].inputs.iter().zip(inputs) {
             let value = self.value(driver);
-            self.store_at(self.block, unit.layout.children[instance] + place.offset, value);
+            let place = Place { offset: unit.layout.children[instance] + place.offset, ..place };
+            self.store(place, value);
         }
     }
 
     fn block_of(&mut self, instance: usize) -> Value {
-        let offset = self.code.number(self.unit.layout.children[instance]);
+        let offset = self.code.number(self.base() + self.unit().layout.children[instance]);
         self.code.b.ins().iadd(self.block, offset)
     }
 
@@ -336,7 +366,7 @@ impl<'a> Emitter<'a> {
     fn read(&mut self, memory: &Memory, place: Place, address: Form) -> Form {
         let valid = self.in_range(memory, address);
         let word = self.word(memory, address, valid);
-        let found = self.load_at(word, place.offset, place.width);
+        let found = self.load_at(word, self.base() + place.offset, place.width);
         let nothing = self.code.constant(0, place.width);
         self.code.select(valid, found, nothing)
     }
@@ -357,17 +387,22 @@ impl<'a> Emitter<'a> {
     // The kinds of functions.
 
     fn clock(&mut self, call: &mut impl FnMut(&mut FunctionBuilder<'a>, usize) -> FuncRef) {
-        let unit = self.unit;
+        let unit = self.unit();
         let def = &unit.def;
         // What instances take, and which of them sleep.
         let mut calls = Vec::new();
         for (i, &child) in unit.children.iter().enumerate().filter(|&(_, &c)| self.units[c].stateful) {
-            self.set_inputs(i);
-            let idle = self.units[child].def.idle.map(|idle| {
-                let scope = self.inside(0, i);
-                self.value_in(scope, idle)
-            });
-            calls.push((i, child, idle));
+            if self.units[child].inlined {
+                // What it takes stays in registers.
+                for &driver in &def.instances[i].inputs {
+                    self.value(driver);
+                }
+            } else {
+                self.set_inputs(i);
+            }
+            let scope = self.inside(self.at, i);
+            let idle = self.units[child].def.idle.map(|idle| self.value_in(scope, idle));
+            calls.push((i, child, scope, idle));
         }
         // Each state element is stored once its own old value has been loaded; the rest uses what was loaded.
         for (i, memory) in def.memories.iter().enumerate() {
@@ -379,7 +414,7 @@ impl<'a> Emitter<'a> {
                 let valid = self.in_range(memory, address);
                 let valid = self.code.and(writes, valid);
                 let word = self.word(memory, address, valid);
-                self.store_at(word, words.offset, access.data);
+                self.store_at(word, self.base() + words.offset, access.data);
             }
             self.store(data, next);
         }
@@ -392,35 +427,42 @@ impl<'a> Emitter<'a> {
             }
             self.store(place, next);
         }
-        for (i, child, idle) in calls {
+        for (i, child, scope, idle) in calls {
             if idle.is_some_and(|idle| idle.constant == Some(1)) {
                 continue;
             }
-            let block = self.block_of(i);
-            let function = call(&mut self.code.b, child);
-            match idle {
-                None => _ = self.code.b.ins().call(function, &[block]),
-                Some(idle) => {
-                    let (awake, after) = (self.code.b.create_block(), self.code.b.create_block());
-                    self.code.b.ins().brif(idle.raw, after, &[], awake, &[]);
-                    self.code.b.switch_to_block(awake);
-                    self.code.b.ins().call(function, &[block]);
-                    self.code.b.ins().jump(after, &[]);
-                    self.code.b.switch_to_block(after);
-                }
+            let made = self.made.len();
+            let after = idle.map(|idle| {
+                let (awake, after) = (self.code.b.create_block(), self.code.b.create_block());
+                self.code.b.ins().brif(idle.raw, after, &[], awake, &[]);
+                self.code.b.switch_to_block(awake);
+                after
+            });
+            if self.units[child].inlined {
+                let around = std::mem::replace(&mut self.at, scope);
+                self.clock(call);
+                self.at = around;
+            } else {
+                let block = self.block_of(i);
+                let function = call(&mut self.code.b, child);
+                self.code.b.ins().call(function, &[block]);
+            }
+            if let Some(after) = after {
+                self.code.b.ins().jump(after, &[]);
+                self.code.b.switch_to_block(after);
+                self.forget(made);
             }
         }
-        self.code.b.ins().return_(&[]);
     }
 
     fn check(&mut self, asleep: Value, call: &mut impl FnMut(&mut FunctionBuilder<'a>, usize) -> FuncRef) {
-        let unit = self.unit;
+        let unit = self.unit();
         let def = &unit.def;
         let mut wrong = self.code.constant(0, 1);
         for (property, &place) in def.properties.iter().zip(&unit.layout.covered) {
             let condition = self.value(property.condition);
             if property.kind == PropertyKind::Cover {
-                let before = self.load(0, place);
+                let before = self.load(self.at, place);
                 let covered = self.code.or(before, condition);
                 self.store(place, covered);
             } else {
@@ -456,13 +498,12 @@ impl<'a> Emitter<'a> {
             let result = self.code.b.append_block_param(after, types::I8);
             self.code.b.ins().brif(asleep.raw, sleeps, &[], after, &[wrong.raw.into()]);
             self.code.b.switch_to_block(sleeps);
-            let before = self.scopes.clone();
+            let made = self.made.len();
             let changes = self.changes();
             let either = self.code.or(wrong, changes);
             self.code.b.ins().jump(after, &[either.raw.into()]);
-            // What was computed there is not known after it.
-            self.scopes = before;
             self.code.b.switch_to_block(after);
+            self.forget(made);
             wrong = Code::of_bit(result);
         }
         for (i, &child) in unit.children.iter().enumerate().filter(|&(_, &c)| self.units[c].checked) {
@@ -478,7 +519,7 @@ impl<'a> Emitter<'a> {
 
     /// Whether a register, read data or a word would change at the edge.
     fn changes(&mut self) -> Form {
-        let unit = self.unit;
+        let unit = self.unit();
         let mut any = self.code.constant(0, 1);
         for (memory, &words) in unit.def.memories.iter().zip(&unit.layout.memories) {
             let access = self.access(memory);

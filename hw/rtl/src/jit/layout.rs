@@ -36,9 +36,14 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    fn new(def: &Definition, child_sizes: impl Iterator<Item = u64>) -> Self {
+    fn new(def: &Definition, child_sizes: impl Iterator<Item = u64>, top: bool) -> Self {
         let mut layout = Self::default();
-        layout.inputs = def.inputs.iter().map(|p| layout.take(p.info.width, 1)).collect();
+        for port in &def.inputs {
+            let place = layout.take(port.info.width, 1);
+            layout.inputs.push(place);
+            // Those of the top are the first words, which are set whole from outside.
+            layout.size = if top { layout.size.next_multiple_of(8) } else { layout.size };
+        }
         layout.regs = def.regs.iter().map(|r| layout.take(r.info.width, 1)).collect();
         layout.data = def.memories.iter().map(|m| layout.take(m.bits, 1)).collect();
         layout.covered = def.properties.iter().map(|_| layout.take(1, 1)).collect();
@@ -73,15 +78,31 @@ pub(super) struct Unit {
     pub may_sleep: bool,
     /// Whether it or anything below it has something that a cycle may violate or cover.
     pub checked: bool,
+    /// Whether its clock edge is part of that of the definition around its only instance.
+    pub inlined: bool,
 }
+
+/// Functions are not made larger than this by what they take in, in nodes: the time to compile one grows faster than it.
+const INLINED: usize = 2000;
 
 /// All units of a circuit, each after those that it holds; the top is the last.
 pub(super) fn units(top: &Def) -> Vec<Unit> {
     let mut units = Vec::new();
-    add(top, &mut units, &mut HashMap::new());
+    add(top, true, &mut units, &mut HashMap::new());
     for parent in (0..units.len()).rev() {
         for child in units[parent].children.clone() {
             units[child].may_sleep |= units[parent].may_sleep;
+        }
+    }
+    let mut uses = vec![0; units.len()];
+    units.iter().flat_map(|u| &u.children).for_each(|&child| uses[child] += 1);
+    let mut sizes: Vec<usize> = units.iter().map(|u| u.def.nodes.len()).collect();
+    for parent in 0..units.len() {
+        for child in units[parent].children.clone() {
+            if uses[child] == 1 && sizes[parent] + sizes[child] <= INLINED {
+                units[child].inlined = true;
+                sizes[parent] += sizes[child];
+            }
         }
     }
     for unit in 0..units.len() {
@@ -91,7 +112,7 @@ pub(super) fn units(top: &Def) -> Vec<Unit> {
     units
 }
 
-fn add(def: &Def, units: &mut Vec<Unit>, known: &mut HashMap<String, usize>) -> usize {
+fn add(def: &Def, top: bool, units: &mut Vec<Unit>, known: &mut HashMap<String, usize>) -> usize {
     // A name with its parameters stands for one definition, even where two equal ones were built.
     let name = def.unique_name();
     if let Some(&unit) = known.get(&name) {
@@ -102,15 +123,15 @@ fn add(def: &Def, units: &mut Vec<Unit>, known: &mut HashMap<String, usize>) -> 
         let same = def.instances[..i].iter().position(|other| Arc::ptr_eq(&other.def, &instance.def));
         children.push(match same {
             Some(first) => children[first],
-            None => add(&instance.def, units, known),
+            None => add(&instance.def, false, units, known),
         });
     }
-    let layout = Layout::new(def, children.iter().map(|&c| units[c].layout.size));
+    let layout = Layout::new(def, children.iter().map(|&c| units[c].layout.size), top);
     let stateful =
         !def.regs.is_empty() || !def.memories.is_empty() || children.iter().any(|&c| units[c].stateful);
     let checked = !def.properties.is_empty() || def.memories.iter().any(may_fail);
     let may_sleep = def.idle.is_some();
-    units.push(Unit { def: Arc::clone(def), layout, children, stateful, may_sleep, checked });
+    units.push(Unit { def: Arc::clone(def), layout, children, stateful, may_sleep, checked, inlined: false });
     known.insert(name, units.len() - 1);
     units.len() - 1
 }
@@ -142,39 +163,50 @@ impl State {
         self.0.as_mut_ptr()
     }
 
-    /// Whether an element of some bytes lies at `at`.
-    fn holds(&self, at: u64, bytes: u32) -> bool {
-        at.is_multiple_of(bytes.into()) && at + u64::from(bytes) <= self.bytes()
+    /// Sets a whole word.
+    ///
+    /// # Panics
+    /// If it is in no block.
+    #[inline]
+    pub fn set_word(&mut self, word: usize, value: u64) {
+        self.0[word] = value;
     }
 
-    /// An element; `at` is a multiple of its size.
-    pub fn get(&self, at: u64, width: u32) -> u64 {
-        let bytes = bytes(width);
-        assert!(self.holds(at, bytes), "{at} is in no block");
-        let from = self.0.as_ptr().cast::<u8>().wrapping_add(at as usize);
-        // SAFETY: it lies inside the state and is aligned, and any bits are a number.
+    /// Where an element lies.
+    ///
+    /// # Panics
+    /// If that is in no block.
+    fn address(&self, at: u64) -> usize {
+        // No element has more than the eight bytes of the last word, which no block uses.
+        assert!(at + 8 <= self.bytes(), "{at} is in no block");
+        at as usize
+    }
+
+    /// An element of some bytes.
+    pub fn get(&self, at: u64, bytes: u32) -> u64 {
+        let from = self.0.as_ptr().cast::<u8>().wrapping_add(self.address(at));
+        // SAFETY: it lies inside the state, and any bits are a number.
         unsafe {
             match bytes {
                 1 => from.read().into(),
-                2 => from.cast::<u16>().read().into(),
-                4 => from.cast::<u32>().read().into(),
-                _ => from.cast::<u64>().read(),
+                2 => from.cast::<u16>().read_unaligned().into(),
+                4 => from.cast::<u32>().read_unaligned().into(),
+                _ => from.cast::<u64>().read_unaligned(),
             }
         }
     }
 
     /// Sets an element, no more than its own bytes: the processor waits where stores and loads of different sizes meet.
-    pub fn set(&mut self, at: u64, width: u32, value: u64) {
-        let bytes = bytes(width);
-        assert!(self.holds(at, bytes), "{at} is in no block");
-        let to = self.pointer().cast::<u8>().wrapping_add(at as usize);
+    pub fn set(&mut self, at: u64, bytes: u32, value: u64) {
+        let at = self.address(at);
+        let to = self.pointer().cast::<u8>().wrapping_add(at);
         // SAFETY: as for `get`, and nothing else refers to the state meanwhile.
         unsafe {
             match bytes {
                 1 => to.write(value as u8),
-                2 => to.cast::<u16>().write(value as u16),
-                4 => to.cast::<u32>().write(value as u32),
-                _ => to.cast::<u64>().write(value),
+                2 => to.cast::<u16>().write_unaligned(value as u16),
+                4 => to.cast::<u32>().write_unaligned(value as u32),
+                _ => to.cast::<u64>().write_unaligned(value),
             }
         }
     }

@@ -13,8 +13,7 @@ use crate::design::Design;
 use crate::ir::{Contents, NodeId};
 use crate::sim::{Engine, Violation};
 use crate::violation::{Look, first_violation};
-use function::Kind;
-use layout::State;
+use layout::{State, bytes};
 use program::{CompileError, Program};
 use std::sync::Arc;
 
@@ -25,8 +24,6 @@ pub(crate) struct Jit {
     state: State,
     /// Unit of each instance, and where its block starts.
     placed: Vec<(usize, u64)>,
-    /// Where the top's inputs lie, and their widths.
-    inputs: Vec<(u64, u32)>,
     /// Values of all nodes, where they are fresh.
     values: Vec<u64>,
     /// Counts changes of inputs and state.
@@ -57,7 +54,6 @@ impl Jit {
         design.top().outputs.iter().for_each(|o| is_output[o.node.index()] = true);
         let mut jit = Self {
             state: State::new(program.units[top].layout.size),
-            inputs: program.units[top].layout.inputs.iter().map(|p| (p.offset, p.width)).collect(),
             program,
             placed,
             values: vec![0; design.values],
@@ -79,11 +75,11 @@ impl Jit {
         Ok(jit)
     }
 
-    /// Element of an instance's block.
+    /// Where an element of an instance's block lies, and its bytes.
     fn element(&self, instance: usize, place: impl Fn(&layout::Layout) -> layout::Place) -> (u64, u32) {
         let (unit, base) = self.placed[instance];
         let place = place(&self.program.units[unit].layout);
-        (base + place.offset, place.width)
+        (base + place.offset, bytes(place.width))
     }
 
     fn word_at(&self, instance: usize, memory: usize, address: u64) -> (u64, u32) {
@@ -91,13 +87,13 @@ impl Jit {
         assert!(address < words, "address {address}, has {words} words");
         let (unit, base) = self.placed[instance];
         let place = self.program.units[unit].layout.memories[memory];
-        (base + State::element(place, address), place.width)
+        (base + State::element(place, address), bytes(place.width))
     }
 
-    fn look(&mut self, kind: Kind, instance: usize) {
+    fn look(&mut self, instance: usize) {
         let (unit, at) = self.placed[instance];
         let from = self.design.placed[instance].values;
-        self.program.look(kind, unit, &mut self.state, at, &mut self.values[from..]);
+        self.program.look(unit, &mut self.state, at, &mut self.values[from..]);
     }
 
     /// Computes all values of an instance, those around it first, since they give its inputs.
@@ -108,7 +104,7 @@ impl Jit {
         }
         for &each in around.iter().rev() {
             if self.viewed[each] != self.now {
-                self.look(Kind::View, each);
+                self.look(each);
                 self.viewed[each] = self.now;
             }
         }
@@ -128,13 +124,13 @@ impl Look for Jit {
     }
 
     fn data(&self, instance: usize, memory: usize) -> u64 {
-        let (at, width) = self.element(instance, |l| l.data[memory]);
-        self.state.get(at, width)
+        let (at, bytes) = self.element(instance, |l| l.data[memory]);
+        self.state.get(at, bytes)
     }
 
     fn word(&self, instance: usize, memory: usize, address: u64) -> u64 {
-        let (at, width) = self.word_at(instance, memory, address);
-        self.state.get(at, width)
+        let (at, bytes) = self.word_at(instance, memory, address);
+        self.state.get(at, bytes)
     }
 }
 
@@ -147,24 +143,26 @@ impl Engine for Jit {
         self.checks = on;
     }
 
+    #[inline]
     fn set_input(&mut self, input: usize, value: u64) {
-        let (at, width) = self.inputs[input];
-        self.state.set(at, width, value);
+        self.state.set_word(input, value);
         self.now += 1;
     }
 
+    #[inline]
     fn value(&mut self, instance: usize, node: NodeId) -> u64 {
-        if instance == 0 && self.is_output[node.index()] && self.viewed[0] != self.now {
+        if instance == 0 && self.is_output[node.index()] {
             if self.outputs_at != self.now {
-                self.look(Kind::Outputs, 0);
+                self.program.outputs(&mut self.state, &mut self.values);
                 self.outputs_at = self.now;
             }
-        } else {
-            self.view(instance);
+            return self.values[node.index()];
         }
+        self.view(instance);
         self.node(instance, node)
     }
 
+    #[inline]
     fn clock(&mut self, cycle: u64) -> Result<(), Violation> {
         if self.checks && self.program.check(&mut self.state) {
             self.tell(cycle)?;
@@ -184,8 +182,8 @@ impl Engine for Jit {
     }
 
     fn set_reg(&mut self, instance: usize, reg: usize, value: u64) {
-        let (at, width) = self.element(instance, |l| l.regs[reg]);
-        self.state.set(at, width, value);
+        let (at, bytes) = self.element(instance, |l| l.regs[reg]);
+        self.state.set(at, bytes, value);
         self.now += 1;
     }
 
@@ -194,8 +192,8 @@ impl Engine for Jit {
     }
 
     fn set_word(&mut self, instance: usize, memory: usize, address: u64, word: u64) {
-        let (at, width) = self.word_at(instance, memory, address);
-        self.state.set(at, width, word);
+        let (at, bytes) = self.word_at(instance, memory, address);
+        self.state.set(at, bytes, word);
     }
 
     fn load(&mut self, instance: usize, memory: usize, words: &[u64]) {
@@ -210,7 +208,7 @@ impl Engine for Jit {
     }
 
     fn covered(&self, instance: usize, property: usize) -> bool {
-        let (at, width) = self.element(instance, |l| l.covered[property]);
-        self.state.get(at, width) == 1
+        let (at, bytes) = self.element(instance, |l| l.covered[property]);
+        self.state.get(at, bytes) == 1
     }
 }

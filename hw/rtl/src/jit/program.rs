@@ -47,6 +47,8 @@ pub(super) struct Program {
     ready: [Vec<*const u8>; Kind::COUNT],
     /// Bytes that the state of the whole circuit has.
     bytes: u64,
+    /// Nodes of the top.
+    nodes: usize,
 }
 
 // SAFETY: the pointers are addresses of finished code, which nothing changes and which lives as long as the program.
@@ -80,6 +82,7 @@ impl Program {
         let top = units.len() - 1;
         let mut program = Self {
             bytes: units[top].layout.size,
+            nodes: units[top].def.nodes.len(),
             units,
             context: module.make_context(),
             quick,
@@ -137,7 +140,9 @@ impl Program {
             }
         }
         for each in (0..=unit).filter(|&u| wanted[u]) {
-            self.define(kind, each)?;
+            if kind != Kind::Clock || !self.units[each].inlined {
+                self.define(kind, each)?;
+            }
         }
         let module = self.module.as_mut().expect("there until it is dropped");
         module.finalize_definitions()?;
@@ -178,14 +183,22 @@ impl Program {
     ///
     /// # Panics
     /// If it cannot be compiled, although the clock edge of the same circuit was.
+    #[inline]
     fn entry(&mut self, kind: Kind, unit: usize) -> *const u8 {
-        if self.ready[kind as usize][unit].is_null() {
-            self.compile(kind, unit).expect("its clock edge was compiled");
+        match self.ready[kind as usize][unit] {
+            none if none.is_null() => self.late(kind, unit),
+            ready => ready,
         }
+    }
+
+    #[cold]
+    fn late(&mut self, kind: Kind, unit: usize) -> *const u8 {
+        self.compile(kind, unit).expect("its clock edge was compiled");
         self.ready[kind as usize][unit]
     }
 
     /// Takes the clock edge.
+    #[inline]
     pub fn clock(&mut self, state: &mut State) {
         assert!(state.bytes() >= self.bytes);
         let entry = self.entry(Kind::Clock, self.units.len() - 1);
@@ -212,12 +225,23 @@ impl Program {
         }
     }
 
+    /// Gives the values of the top's outputs, one word a node of its definition.
+    #[inline]
+    pub fn outputs(&mut self, state: &mut State, values: &mut [u64]) {
+        assert!(state.bytes() >= self.bytes && values.len() >= self.nodes);
+        let entry = self.entry(Kind::Outputs, self.units.len() - 1);
+        // SAFETY: as for `look`.
+        unsafe {
+            let function: extern "C" fn(*mut u64, *mut u64) = std::mem::transmute(entry);
+            function(state.pointer(), values.as_mut_ptr());
+        }
+    }
+
     /// Gives the values of nodes of the instance whose block is at `at`, one word a node of its definition.
-    pub fn look(&mut self, kind: Kind, unit: usize, state: &mut State, at: u64, values: &mut [u64]) {
-        assert!(matches!(kind, Kind::View | Kind::Outputs));
+    pub fn look(&mut self, unit: usize, state: &mut State, at: u64, values: &mut [u64]) {
         assert!(at.is_multiple_of(8) && at + self.units[unit].layout.size <= state.bytes());
         assert!(values.len() >= self.units[unit].def.nodes.len());
-        let entry = self.entry(kind, unit);
+        let entry = self.entry(Kind::View, unit);
         // SAFETY: the code was compiled with this signature; it touches one block from `at` on, which the state holds, and
         // one word for each node, which `values` has.
         unsafe {
