@@ -281,3 +281,44 @@ fn a_folder_that_is_not_there_is_told_before_the_work() {
     }
     assert_eq!(std::fs::read_dir(at.path()).expect("lists").count(), 0);
 }
+
+#[cfg(feature = "train")]
+#[test]
+fn training_takes_a_folder_of_audio_and_its_folders_as_groups() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let voices = folder.path().join("voices");
+    for (speaker, rate) in [("anna", 8_000), ("ben", 16_000)] {
+        std::fs::create_dir_all(voices.join(speaker)).expect("makes");
+        for (label, seconds) in [(0, 0.2), (1, 0.25)] {
+            let sound = wav(rate, 1, &vowel(rate, seconds));
+            std::fs::write(voices.join(speaker).join(format!("{label}_{speaker}.wav")), sound)
+                .expect("writes");
+        }
+    }
+    let train = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_model"));
+        command.arg("train").arg("--input").arg(&voices).env("DELAYLINE_CACHE", cache());
+        command.args(["--units", "40", "--hidden", "4", "--epochs", "1", "--integer-epochs", "1", "--quiet"]);
+        command.arg("--output").arg(folder.path().join("net.safetensors"));
+        command.args(more).output().expect("starts")
+    };
+    let test = ["--test", &voices.display().to_string(), "--test-samples", "groups:ben"];
+    let done = train(&[["--samples", "groups:anna"].as_slice(), &test].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let run = std::fs::read_dir(folder.path().join("net.run")).expect("a run").flatten();
+    let kept = run.map(|e| e.path()).find(|p| p.to_string_lossy().contains("recordings-")).expect("spikes");
+    assert_eq!(
+        std::fs::read(&kept).expect("reads"),
+        {
+            let path = folder.path().join("encoded.npz");
+            assert!(encode(&voices, &path, &[]).status.success());
+            std::fs::read(path).expect("reads")
+        },
+        "as `model encode` makes them"
+    );
+    let tested = std::fs::read_to_string(folder.path().join("net.run/test.csv")).expect("tested");
+    assert_eq!(tested.lines().count(), 1 + 2, "both of ben");
+    let refused = train(&["--samples", "groups:cleo"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there are anna, ben"));
+}

@@ -7,9 +7,10 @@ use super::{Error, Span, times};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use spikes::SpikeFile;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -104,10 +105,7 @@ pub fn encode(args: &EncodeArgs) -> Result<()> {
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let (samples, seconds) = pool.install(|| ear(args, &sources, &stop))?;
-    let mut file = SpikeFile { offsets: vec![0], ..SpikeFile::default() };
-    for ((times, units), &label) in samples.iter().zip(&labels) {
-        file.push(times, units, label);
-    }
+    let file = joined(&samples, &labels);
     file.write_npz(&args.output)?;
     if let Some(path) = &args.list {
         let count = |i: usize| samples[i].0.len();
@@ -131,7 +129,63 @@ pub fn encode(args: &EncodeArgs) -> Result<()> {
     Ok(())
 }
 
+/// All recordings of a folder or archive as the command encodes them when it is told no more, each with its name. They are kept as
+/// `recordings-HASH.npz` in `folder`, where the hash is of all that they depend on, and read from there the next time.
+///
+/// # Errors
+/// As [`encode`].
+pub fn recordings(
+    input: &Path,
+    channels: u16,
+    folder: &Path,
+    quiet: bool,
+    stop: &AtomicBool,
+) -> Result<(SpikeFile, Vec<String>)> {
+    let sources = sources::find(input)?;
+    let mut hash = Sha256::new();
+    hash.update(channels.to_le_bytes());
+    for source in &sources {
+        let bytes = source.bytes()?;
+        for part in [source.name.as_bytes(), &bytes] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    }
+    let names = sources.iter().map(|s| s.name.clone()).collect();
+    let hash: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let kept = folder.join(format!("recordings-{hash}.npz"));
+    if kept.exists() {
+        return Ok((SpikeFile::read(&kept)?, names));
+    }
+    let labels: Vec<_> = sources.iter().map(|s| Labels::Leading.of(s)).collect::<Result<_, _>>()?;
+    let args = EncodeArgs {
+        input: input.into(),
+        output: kept.clone(),
+        pattern: None,
+        labels: None,
+        list: None,
+        channels,
+        grid: Grid(Some(1.0)),
+        seed: 1,
+        cache: None,
+        cache_limit: 512,
+        threads: None,
+        quiet,
+    };
+    let file = joined(&ear(&args, &sources, stop)?.0, &labels);
+    file.write_npz(&kept)?;
+    Ok((file, names))
+}
+
 type Sample = (Vec<f32>, Vec<u16>);
+
+fn joined(samples: &[Sample], labels: &[Option<u32>]) -> SpikeFile {
+    let mut file = SpikeFile { offsets: vec![0], ..SpikeFile::default() };
+    for ((times, units), &label) in samples.iter().zip(labels) {
+        file.push(times, units, label);
+    }
+    file
+}
 
 /// Spikes and length of every recording, one padded length after the other.
 fn ear(args: &EncodeArgs, sources: &[Source], stop: &AtomicBool) -> Result<(Vec<Sample>, Vec<f64>)> {
@@ -194,7 +248,7 @@ fn bar(args: &EncodeArgs, what: &str, length: usize) -> Result<ProgressBar> {
 }
 
 fn list(
-    path: &std::path::Path,
+    path: &Path,
     sources: &[Source],
     labels: &[Option<u32>],
     count: impl Fn(usize) -> usize,

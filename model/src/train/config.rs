@@ -235,13 +235,15 @@ Examples:
   model train --input digits.npz --samples 0..320 --test digits.npz --test-samples 320..400 --output net.safetensors
   model train --config shd.toml --hidden 64,64 --keep 5 --output net.safetensors
   model train --config shd.toml --resume
+  model train --input recordings --samples groups:anna,ben --test recordings --test-samples groups:cleo --output net.safetensors
+                                                                  (recordings/anna/3_anna_0.wav, ..: a folder a speaker)
 
 The run directory (--run) holds checkpoints, logs as JSON lines and CSV, and pictures. Ctrl-C saves a checkpoint
 and stops; --resume goes on. Exit status: 0 done, 1 a limit of --budget cannot be met, 2 wrong use or bad input,
 130 interrupted.";
 
 settings! {
-    /// Labelled spikes to learn from: .npz or SHD HDF5
+    /// Labelled spikes to learn from: .npz or SHD HDF5; or audio, a folder or zip archive of .wav and .flac whose names begin with the label
     #[arg(value_name = "FILE")]
     input: PathBuf;
     /// Samples to learn from: all, N, A..B (half-open), @FILE (one index a line), groups:NAME,NAME
@@ -250,13 +252,13 @@ settings! {
     /// Samples to choose by, left out of learning: as --samples, a share like 0.1 (of each class), or none
     #[arg(value_name = "SAMPLES")]
     validation: Selection = Selection::None;
-    /// Labelled spikes to test on, once, at the end
+    /// What to test on, once, at the end; as --input
     #[arg(value_name = "FILE")]
     test: PathBuf;
     /// Samples to test on, as --samples
     #[arg(value_name = "SAMPLES")]
     test_samples: Selection = Selection::default();
-    /// CSV of two columns, sample and group (a speaker, say), with a header; for groups:NAME [default: the speakers that SHD names, 0 to 11]
+    /// CSV of two columns, sample and group (a speaker, say), with a header; for groups:NAME [default: the speakers that SHD names, 0 to 11; the folders that audio stands in]
     #[arg(value_name = "FILE")]
     groups: PathBuf;
     /// The network to write

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use spikes::{Binned, Binning, SampleRange, SpikeFile};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// One labelled sample.
 #[derive(Debug, Clone)]
@@ -88,26 +89,56 @@ pub struct Recordings {
     groups: Option<(PathBuf, BTreeMap<usize, String>)>,
 }
 
+/// Where a run keeps what it encodes, and what it heeds meanwhile.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Directory of the run.
+    pub directory: &'a Path,
+    /// No progress bar.
+    pub quiet: bool,
+    /// Set where the run is to end.
+    pub stop: &'a AtomicBool,
+}
+
+/// Whether a path is of audio: a folder, a zip archive, or a recording.
+fn is_audio(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    path.is_dir() || matches!(ending.as_deref(), Some("zip" | "wav" | "flac"))
+}
+
+/// Recordings as spikes, with the folder that each stands in.
+#[cfg(feature = "audio")]
+fn encoded(path: &Path, units: u32, place: Place) -> Result<(SpikeFile, Vec<String>)> {
+    let channels = u16::try_from(units).context("--units: recordings are encoded to at most 65535")?;
+    let Place { directory, quiet, stop } = place;
+    let (file, names) = crate::ear::command::recordings(path, channels, directory, quiet, stop)?;
+    let folder = |name: String| name.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_string());
+    Ok((file, names.into_iter().map(folder).collect()))
+}
+
+#[cfg(not(feature = "audio"))]
+fn encoded(path: &Path, _: u32, _: Place) -> Result<(SpikeFile, Vec<String>)> {
+    bail!("{}: audio; this build reads only .npz and SHD HDF5: encode it first", path.display())
+}
+
 impl Recordings {
-    /// Reads a spike file, and the file of groups; without one, the groups are the speakers that SHD names.
+    /// Reads a spike file or encodes audio, and reads the file of groups; without one, the groups are the speakers that SHD names,
+    /// or the folders of the audio.
     ///
     /// # Errors
     /// Naming file, field and remedy.
-    pub fn read(path: &Path, groups: Option<&Path>) -> Result<Self> {
-        if path.is_dir() {
-            bail!(
-                "{}: a folder; spikes are read from .npz and SHD HDF5: encode recordings first",
-                path.display()
-            );
-        }
+    pub fn read(path: &Path, groups: Option<&Path>, units: u32, place: Place) -> Result<Self> {
         let groups =
             groups.map(|p| Ok::<_, anyhow::Error>((p.to_path_buf(), read_groups(p)?))).transpose()?;
-        let file = SpikeFile::read(path)?;
-        let speakers = || {
-            let of = |(i, s): (usize, &u32)| (i, s.to_string());
-            file.speakers.as_ref().map(|all| (path.to_path_buf(), all.iter().enumerate().map(of).collect()))
+        let (file, named) = if is_audio(path) {
+            let (file, folders) = encoded(path, units, place)?;
+            (file, Some(folders))
+        } else {
+            let file = SpikeFile::read(path)?;
+            let speakers = file.speakers.as_ref().map(|all| all.iter().map(u32::to_string).collect());
+            (file, speakers)
         };
-        let groups = groups.or_else(speakers);
+        let groups = groups.or_else(|| Some((path.to_path_buf(), named?.into_iter().enumerate().collect())));
         Ok(Self { file, path: path.into(), groups })
     }
 
@@ -124,8 +155,10 @@ impl Recordings {
             }
             Selection::File(path) => read_indices(path, all)?,
             Selection::Groups(names) => {
-                let (path, groups) =
-                    self.groups.as_ref().context("groups:NAME needs --groups FILE, or SHD's own speakers")?;
+                let (path, groups) = self
+                    .groups
+                    .as_ref()
+                    .context("groups:NAME needs --groups FILE, or SHD's own speakers, or folders of audio")?;
                 for name in names {
                     if !groups.values().any(|g| g == name) {
                         let there: BTreeSet<_> = groups.values().map(String::as_str).collect();
@@ -235,9 +268,9 @@ impl Data {
     ///
     /// # Errors
     /// Bad files, overlapping or empty selections, labels that are never learned.
-    pub fn read(config: &super::config::Config, binning: &Binning) -> Result<Self> {
+    pub fn read(config: &super::config::Config, binning: &Binning, place: Place) -> Result<Self> {
         let input = super::config::Config::required(&config.input, "input")?;
-        let recordings = Recordings::read(input, config.groups.as_deref())?;
+        let recordings = Recordings::read(input, config.groups.as_deref(), config.units, place)?;
         let chosen = recordings.select(&config.samples, &[], config.seed)?;
         let validation = recordings.select(&config.validation, &chosen, config.seed)?;
         let left_out: HashSet<usize> = validation.iter().copied().collect();
@@ -262,7 +295,7 @@ impl Data {
             let recordings = if same {
                 &recordings
             } else {
-                other = Recordings::read(path, config.groups.as_deref())?;
+                other = Recordings::read(path, config.groups.as_deref(), config.units, place)?;
                 &other
             };
             let test = recordings.select(&config.test_samples, &[], config.seed)?;

@@ -32,7 +32,7 @@ use budget::{Budget, Unmet};
 use checkpoint::write_whole;
 pub use config::TrainArgs;
 use config::{Config, Control, Delays, Export, ResetTo};
-use data::{Data, Sample};
+use data::{Data, Place, Sample};
 use net::{Net, Plan, Projection};
 use quantise::About;
 use rayon::prelude::*;
@@ -204,7 +204,8 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
         channels: config.units.div_ceil(config.group),
         group: config.group,
     };
-    let data = Data::read(config, &binning)?;
+    let place = Place { directory: &directory, quiet: args.quiet, stop };
+    let data = Data::read(config, &binning, place)?;
     let budget = config.budget.as_deref().map(Budget::read).transpose()?;
     let last = directory.join("last.safetensors");
     let (mut trainer, mut history) = if args.resume {
