@@ -462,6 +462,56 @@ fn pruning(folder: &Folder) -> Result<()> {
     folder.write("pruning-energy", &picture.svg(true), &csv)
 }
 
+/// Accuracy beside what pruning saves, from `pruning-trained.csv` in the folder (`scripts/pruned_costs.py`).
+fn trained(folder: &Folder) -> Result<()> {
+    let path = folder.0.join("pruning-trained.csv");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("{} is not there: no pictures of trained networks", path.display());
+        return Ok(());
+    };
+    let mut lines = text.lines().map(|l| l.split(',').collect::<Vec<_>>());
+    let head = lines.next().ok_or_else(|| format!("{}: empty", path.display()))?;
+    let rows: Vec<_> = lines.collect();
+    let column = |name: &str| {
+        head.iter().position(|h| *h == name).ok_or_else(|| format!("{}: no column `{name}`", path.display()))
+    };
+    let [mode, structure, accuracy] = [column("mode")?, column("structure")?, column("accuracy")?];
+    for (of, label) in [
+        ("all_bits", "all memory, bits"),
+        ("cycles", "cycles of an inference"),
+        ("priced_nj", "nJ an inference, memories, IHP 130 nm, +-2x"),
+    ] {
+        let x = column(of)?;
+        let points = |s: &str, modes: &[&str]| -> Result<Vec<(f64, f64)>> {
+            let mine = rows.iter().filter(|r| r[structure] == s && modes.contains(&r[mode]));
+            mine.map(|r| Ok((r[x].parse()?, r[accuracy].parse()?))).collect()
+        };
+        let mut series = Vec::new();
+        for (s, name, first) in [("ring-buffer", "ring buffer", 0), ("shared-queue", "shared queue", 1)] {
+            series.push(line(
+                &format!("{name}, synaptic (15, 10, 5, 3, 1)"),
+                first,
+                Draw::Line,
+                points(s, &["all", "synaptic"])?,
+            ));
+            series.push(line(&format!("{name}, axonal"), first + 2, Draw::Line, points(s, &["axonal"])?));
+            series.push(line(&format!("{name}, no delays"), first + 4, Draw::Points, points(s, &["none"])?));
+        }
+        let chart = Chart {
+            title: format!("Delay pruning of trained networks: accuracy and {label}"),
+            subtitle: "700-48-48-10, recorded digits (FSDD), the speaker left out, on `seneca`; 15 delays a pair at the right, 1 at the left".into(),
+            x: Axis::log(label),
+            y: Axis { label: "test accuracy, %".into(), log: false, range: None },
+            series,
+            marks: Vec::new(),
+        };
+        let name = format!("pruning-trained-{}.svg", of.replace('_', "-"));
+        std::fs::write(folder.0.join(&name), chart.svg(true))?;
+        println!("{}", folder.0.join(&name).display());
+    }
+    Ok(())
+}
+
 /// Energy and cycles of an inference by cause, on the given network.
 fn causes(
     folder: &Folder,
@@ -631,6 +681,7 @@ fn main() -> Result<()> {
     })?;
     plane(&folder, &[&levels, &neurons, &alphas], &golden_points()?)?;
     pruning(&folder)?;
+    trained(&folder)?;
 
     // The given network.
     let (path, spikes, platform) = match rest {
