@@ -16,7 +16,7 @@ count() {
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 echo "loop,instructions" >"$found"
-for loop in floor ring-buffer shared-queue mesh load-ring-buffer load-shared-queue cores-16-ring-buffer; do
+for loop in floor ring-buffer shared-queue statistics-ring-buffer statistics-shared-queue mesh load-ring-buffer load-shared-queue cores-16-ring-buffer; do
     # Two runs of one process more cost two times the loop, and nothing else.
     echo "$loop,$(( ($(count "$loop" 3) - $(count "$loop" 1)) / 2 ))" >>"$found"
 done

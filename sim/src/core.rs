@@ -61,21 +61,8 @@ pub(crate) struct Core {
     pub quiet: u64,
     parity: bool,
     pub stats: CoreStats,
-    /// By step what a shared queue streams, where that is counted.
-    visits: Option<Vec<VisitCounts>>,
-}
-
-/// What a shared queue streams in a step.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct VisitCounts {
-    /// Lists applied.
-    pub delivered: u64,
-    /// Events without a list of their age.
-    pub skipped: u64,
-    /// Events not queued again.
-    pub dropped: u64,
-    /// Weights added.
-    pub performed: u64,
+    /// Synaptic operations that the arrivals of the present step give rise to, once it has ended.
+    pub emitted: u64,
 }
 
 /// The two queues of a shared-queue core, followed by their lengths.
@@ -90,6 +77,8 @@ struct Queue {
     /// By step: cycles that the events take at the synapses, and events that have their last visit.
     cycles: Vec<u32>,
     last: Vec<u32>,
+    /// Lists that are due in the steps to come.
+    due: Due,
     /// Events that wait for the next step.
     waiting: u32,
     /// The walk: events that are through, and the cycle in which the next one reaches the synapses.
@@ -97,6 +86,35 @@ struct Queue {
     at: u64,
     /// Accumulators as the hardware has them; kept only under a probe.
     watched: Vec<i64>,
+}
+
+/// How many lists are due in each of the next 64 steps: bit t (mod 64) of plane i is bit i of the number for step t,
+/// so that the useful word of an event is added to all of them at once.
+#[derive(Debug, Clone, Default)]
+struct Due([u64; 32]);
+
+impl Due {
+    /// Adds the lists of an event that arrived in a step.
+    #[inline]
+    fn add(&mut self, useful: u64, step: u32) {
+        let mut carry = useful.rotate_left(step.wrapping_add(1));
+        for plane in &mut self.0 {
+            if carry == 0 {
+                break;
+            }
+            (*plane, carry) = (*plane ^ carry, *plane & carry);
+        }
+    }
+
+    /// Takes the number of a step.
+    fn take(&mut self, step: u32) -> u64 {
+        let mut number = 0;
+        for (i, plane) in self.0.iter_mut().enumerate() {
+            number |= (plane.rotate_right(step) & 1) << i;
+            *plane &= !1u64.rotate_left(step);
+        }
+        number
+    }
 }
 
 /// An event of a queue.
@@ -139,18 +157,8 @@ impl Core {
             quiet: 0,
             parity: false,
             stats: CoreStats::default(),
-            visits: None,
+            emitted: 0,
         }
-    }
-
-    /// Counts what a shared queue streams by step from now on.
-    pub fn count_visits(&mut self) {
-        self.visits.get_or_insert_default();
-    }
-
-    /// What a shared queue streams in a step; nothing where it is not counted.
-    pub fn visits_of(&self, step: usize) -> VisitCounts {
-        self.visits.as_ref().and_then(|v| v.get(step)).copied().unwrap_or_default()
     }
 
     /// Clears all state for a new sample; returns the cycles that takes (one word a cycle).
@@ -161,10 +169,6 @@ impl Core {
         self.arrivals.clear();
         if program.structure == Structure::SharedQueue {
             self.queue.reset(program.network.steps as usize + program.depth as usize);
-            if let Some(visits) = &mut self.visits {
-                visits.clear();
-                visits.resize(program.network.steps as usize, VisitCounts::default());
-            }
         }
         self.fired.clear();
         self.sending = Sending::default();
@@ -431,13 +435,20 @@ impl Core {
             (Sums::Wide(s), true) => self.accumulate_watched(program, code, s, probe),
         }
         self.sums = sums;
+        self.emitted = self.arrivals.iter().map(|a| u64::from(code.axons[a.axon as usize].count)).sum();
         match program.structure {
-            Structure::RingBuffer => self.count_ring(code, left),
+            Structure::RingBuffer => self.stats.synaptic_operations += self.emitted,
             Structure::SharedQueue => {
-                self.count_queue(code, left, program.synapse_interval);
+                self.count_queue(program.synapse_interval);
                 self.queue.swap(code, self.step, &self.arrivals);
                 self.stats.queue_peak = self.stats.queue_peak.max(self.queue.waiting.into());
             }
+        }
+        if left < code.slots {
+            self.stats.lost += match &code.synapses {
+                Synapses::Short(synapses) => self.count_late(code, synapses, left),
+                Synapses::Long(synapses) => self.count_late(code, synapses, left),
+            };
         }
         self.arrivals.clear();
     }
@@ -495,17 +506,6 @@ impl Core {
         }
     }
 
-    fn count_ring(&mut self, code: &CoreProgram, left: u32) {
-        self.stats.synaptic_operations +=
-            self.arrivals.iter().map(|a| u64::from(code.axons[a.axon as usize].count)).sum::<u64>();
-        if left < code.slots {
-            self.stats.lost += match &code.synapses {
-                Synapses::Short(synapses) => self.count_late(code, synapses, left),
-                Synapses::Long(synapses) => self.count_late(code, synapses, left),
-            };
-        }
-    }
-
     /// Synapses that are due after the last step.
     fn count_late<Y: Synapse>(&self, code: &CoreProgram, synapses: &[Y], left: u32) -> u64 {
         let late = left * code.row as u32;
@@ -518,36 +518,16 @@ impl Core {
         self.arrivals.iter().map(count).sum()
     }
 
-    /// Counts what will come of the events that arrived, up to the last step.
-    fn count_queue(&mut self, code: &CoreProgram, left: u32, interval: u64) {
-        let stats = &mut self.stats;
-        for arrival in &self.arrivals {
-            let axon = &code.axons[arrival.axon as usize];
-            let visits = axon.span().min(left - 1);
-            let delivered = u64::from((axon.useful & ((1 << visits) - 1)).count_ones());
-            let performed = if visits == axon.span() {
-                stats.dropped += 1;
-                axon.count.into()
-            } else {
-                axon.performed(code, visits, interval)
-            };
-            if let Some(by_step) = &mut self.visits {
-                for k in 0..visits {
-                    let now = &mut by_step[(self.step + 1 + k) as usize];
-                    if axon.useful >> k & 1 == 1 {
-                        now.delivered += 1;
-                        now.performed += code.visits.cycles(axon.visits + k) / interval;
-                    } else {
-                        now.skipped += 1;
-                    }
-                    now.dropped += u64::from(k + 1 == axon.span());
-                }
-            }
-            stats.delivered += delivered;
-            stats.skipped += u64::from(visits) - delivered;
-            stats.synaptic_operations += performed;
-            stats.lost += u64::from(axon.count) - performed;
-        }
+    /// Counts what the queue streamed in this step.
+    fn count_queue(&mut self, interval: u64) {
+        let (stats, queue, step) = (&mut self.stats, &mut self.queue, self.step as usize);
+        let delivered = queue.due.take(self.step);
+        let skipped = u64::from(queue.waiting) - delivered;
+        stats.delivered += delivered;
+        stats.skipped += skipped;
+        stats.dropped += u64::from(queue.last[step]);
+        // An event without a list takes a cycle.
+        stats.synaptic_operations += (u64::from(queue.cycles[step]) - skipped) / interval;
     }
 }
 
@@ -556,6 +536,7 @@ impl Queue {
         self.events.clear();
         self.front = 0;
         self.watched.clear();
+        self.due = Due::default();
         self.waiting = 0;
         for by_step in [&mut self.cycles, &mut self.last] {
             by_step.clear();
@@ -612,6 +593,7 @@ impl Queue {
                 Visits::Short(visits) => add(sums, &visits[axon.visits as usize..]),
                 Visits::Long(visits) => add(sums, &visits[axon.visits as usize..]),
             }
+            self.due.add(axon.useful, step);
             let last = step + axon.span();
             self.last[last as usize] += 1;
             self.events[to] = Event { key: axon.visits.wrapping_sub(step + 1), last };

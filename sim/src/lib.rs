@@ -218,11 +218,6 @@ impl Simulator {
         self.run_with(input, &mut NoProbe)
     }
 
-    /// Counts by step what shared queues stream, for [`steps`].
-    pub(crate) fn count_visits(&mut self) {
-        self.cores.iter_mut().for_each(Core::count_visits);
-    }
-
     /// Runs one sample under a probe.
     ///
     /// # Errors
@@ -423,8 +418,8 @@ impl Run<'_> {
             cores: simulator.cores.iter().map(|c| c.stats.clone()).collect(),
             input_spikes: simulator.input_spikes,
             injected: simulator.injected,
-            hops: simulator.mesh.hops,
-            router_stalls: simulator.mesh.stalls,
+            hops: simulator.mesh.hops(),
+            router_stalls: simulator.mesh.stalls(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Speed of the simulator, each figure beside its rival in the same run: `cargo bench -p testbenches`.
 //!
-//! - `reference_256`: the functional floor and both structures; elements are the synaptic events of a sample.
+//! - `reference_256`: the functional floor and both structures, without and with the counts of each step and core; elements
+//!   are the synaptic events of a sample.
 //! - `load`: reading the image and making it ready.
 //! - `mesh`: 8 x 8 routers under uniform traffic of 0.1 flits a core and cycle; elements are flit-hops.
 //! - `waves`: a run that writes everything as VCD, and a loop that only hands the same changes to the wave writer.
@@ -9,13 +10,15 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use hw::{Image, Platform, Structure};
 use sim::noc::{Setup, measure};
+use sim::probe::NoProbe;
+use sim::steps::Recorder;
 use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
 use std::hint::black_box;
 use testbenches::floor::Floor;
 use testbenches::golden::{Vector, first_steps};
 use testbenches::replay::Replay;
-use testbenches::synthetic::busy_cores;
+use testbenches::synthetic::{busy_cores, emitted};
 
 fn image(vector: &Vector) -> Image {
     let platform = Platform::load("loihi").expect("preset");
@@ -37,6 +40,9 @@ fn reference(c: &mut Criterion) {
         let mut simulator = simulator(&image, structure);
         group
             .bench_function(structure.name(), |b| b.iter(|| simulator.run(black_box(&input)).expect("runs")));
+        group.bench_function(format!("{structure}, statistics"), |b| {
+            b.iter(|| Recorder::run(&mut simulator, black_box(&input), &mut NoProbe).expect("runs"));
+        });
     }
     group.finish();
     let bytes = image.to_bytes();
@@ -100,8 +106,7 @@ fn cores(c: &mut Criterion) {
         for structure in Structure::ALL {
             let mut simulator = simulator(&image, structure);
             let outcome = simulator.run(&input).expect("runs");
-            let events: u64 = outcome.cores.iter().map(|c| c.synaptic_operations + c.lost).sum();
-            group.throughput(Throughput::Elements(events));
+            group.throughput(Throughput::Elements(emitted(&outcome, structure)));
             group.bench_function(format!("{cores} cores, {structure}"), |b| {
                 b.iter(|| simulator.run(black_box(&input)).expect("runs"));
             });
