@@ -151,8 +151,7 @@ struct Chip<'a> {
 impl Endpoints for Chip<'_> {
     fn next<P: Probe>(&mut self, source: usize, credit: u64, probe: &mut P) -> Option<(Flit, u64)> {
         let Some(injector) = source.checked_sub(self.core_at.len()) else {
-            let core = &mut self.cores[self.core_at[source]? as usize];
-            return core.send(&self.program.cores[core.index], credit, probe);
+            return self.cores[self.core_at[source]? as usize].send(credit, probe);
         };
         let state = &mut self.injectors[injector];
         let flit = state.flits.get(state.next)?.of_parity(self.odd);
