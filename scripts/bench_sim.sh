@@ -9,8 +9,7 @@ cd "$(dirname "$0")/.."
 data=${DELAYLINE_DATA:-../shared/data}
 bench=${DELAYLINE_BENCH:-$data/../bench}
 rounds=${1:-5}
-cargo build --release -q -p testbenches --example hot --example synthetic
-cargo build --release -q -p sim -p compiler
+cargo build --locked --release -q -p testbenches -p sim -p compiler --bins --example hot --example synthetic
 target=${CARGO_TARGET_DIR:-target}/release
 hot=$target/examples/hot
 folder=$(mktemp -d)

@@ -46,7 +46,8 @@ fn image(vector: &Vector) -> Result<Image, Error> {
         .map_err(|v| format!("{v:?}"))?)
 }
 
-/// Runs a loop; its work is that of the last run.
+/// Runs a loop; its work is that of the last run. Never inlined: scripts/instructions.sh counts what runs inside of it.
+#[inline(never)]
 fn repeat(name: &str, times: u32, mut run: impl FnMut() -> Result<u64, Error>) -> Result<(), Error> {
     let start = cpu_seconds();
     let mut work = 0;
