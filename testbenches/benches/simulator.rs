@@ -127,7 +127,7 @@ fn samples(c: &mut Criterion) {
     let network = &image.network;
     let input = network.populations.iter().find(|p| p.kind == PopulationKind::Input).expect("an input");
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let mut below = |n: u32| (u64::from(random.next_u32()) * u64::from(n) >> 32) as u32;
+    let mut below = |n: u32| ((u64::from(random.next_u32()) * u64::from(n)) >> 32) as u32;
     let spikes = (0..8000).map(|_| (below(network.steps), below(input.size))).collect();
     let spikes = Binned::from_pairs(spikes, network.steps);
     let mut group = c.benchmark_group("samples");
