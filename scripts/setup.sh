@@ -12,7 +12,7 @@ declare -A groups=(
   [bench]="hyperfine valgrind gcc python3"
   [pages]="chromium"
 )
-groups[ci]="${groups[rtl]} ${groups[pages]}"
+groups[ci]="${groups[rtl]} ${groups[pages]} valgrind"
 
 case "${1:-all}" in
   -h|--help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;

@@ -23,59 +23,73 @@ const SYNAPSE_LATENCY: u64 = 2;
 /// Cycles from the start of a step to the first event of the pre-processing queue at the synapses.
 const QUEUE_FILL: u64 = 2;
 
-/// A spike of the present step.
+/// A flit to send in the present step.
 #[derive(Debug, Clone, Copy)]
-struct Fired {
-    neuron: u32,
-    /// Cycle from which it is at the head of the spike FIFO.
-    visible: u64,
+struct Outgoing {
+    flit: Flit,
+    /// Cycle from which its spike is at the head of the spike FIFO, from the start of the update on.
+    visible: u32,
+    /// Spikes by which its spike comes after that of the flit before; 0 where it is the same.
+    after: u32,
 }
 
-/// A flit that was taken.
-#[derive(Debug, Clone, Copy)]
-struct Arrival {
-    axon: u32,
-    /// Ring: cycle in which its first synapse is addressed. Queue: number of events that were walked before it.
-    at: u64,
+/// The input port. Together, since all cores take turns at it within a step: what that needs must stay in the cache.
+#[derive(Debug, Clone, Default)]
+#[repr(align(64))]
+struct Port {
+    /// First cycle in which it may take the next flit.
+    next: u64,
+    /// When the synapses are free again (ring buffer).
+    free: u64,
+    /// Cycles that flits have waited at its head.
+    stalls: u64,
+    /// Axons of the flits taken in this step, in order.
+    arrivals: Vec<u32>,
+    /// Where its axons begin in [`Program::counts`].
+    axons: u32,
+    parity: bool,
+}
+
+/// The sender; together, as [`Port`].
+#[derive(Debug, Clone, Default)]
+#[repr(align(64))]
+struct Sender {
+    /// What is to be sent in this step.
+    flits: Vec<Outgoing>,
+    next: u32,
+    /// Spikes without routes after the last flit, and [`Outgoing::visible`] of the last spike.
+    rest: u32,
+    visible: u32,
+    /// First cycle of the update.
+    update: u64,
+    /// Cycle in which the first route entry of the last spike was addressed.
+    addressed: u64,
+    /// Cycle in which the last flit was sent.
+    sent: u64,
 }
 
 /// State of one core.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Core {
+    port: Port,
+    sender: Sender,
+    queue: Queue,
     pub index: usize,
     membranes: Vec<i32>,
     /// Sums by slot, then neuron (see [`CoreProgram::row`]).
     sums: Sums,
     pub scores: Vec<i64>,
     step: u32,
-    /// First cycle in which the port may take the next flit.
-    port: u64,
-    /// When the synapses are free again (ring buffer).
-    free: u64,
-    /// Flits taken in this step, in order.
-    arrivals: Vec<Arrival>,
-    queue: Queue,
-    fired: Vec<Fired>,
-    sending: Sending,
+    /// Cycle in which the first synapse of each arrival is addressed; kept only under a probe (ring buffer).
+    addressed: Vec<u64>,
     /// First cycle from which the core has nothing to do in this step.
     pub quiet: u64,
-    parity: bool,
     pub stats: CoreStats,
-    /// By step what a shared queue streams, where that is counted.
-    visits: Option<Vec<VisitCounts>>,
-}
-
-/// What a shared queue streams in a step.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct VisitCounts {
-    /// Lists applied.
-    pub delivered: u64,
-    /// Events without a list of their age.
-    pub skipped: u64,
-    /// Events not queued again.
-    pub dropped: u64,
-    /// Weights added.
-    pub performed: u64,
+    /// Cycles that flits waited for a credit of the router.
+    send_stalls: u64,
+    /// Synaptic operations that the arrivals of the present step give rise to, once it has ended.
+    pub emitted: u64,
 }
 
 /// The two queues of a shared-queue core, followed by their lengths.
@@ -90,13 +104,46 @@ struct Queue {
     /// By step: cycles that the events take at the synapses, and events that have their last visit.
     cycles: Vec<u32>,
     last: Vec<u32>,
+    /// Lists that are due in the steps to come.
+    due: Due,
     /// Events that wait for the next step.
     waiting: u32,
     /// The walk: events that are through, and the cycle in which the next one reaches the synapses.
     walked: usize,
     at: u64,
+    /// For each arrival of this step how many events were through before it.
+    places: Vec<u32>,
     /// Accumulators as the hardware has them; kept only under a probe.
     watched: Vec<i64>,
+}
+
+/// How many lists are due in each of the next 64 steps: bit t (mod 64) of plane i is bit i of the number for step t,
+/// so that the useful word of an event is added to all of them at once.
+#[derive(Debug, Clone, Default)]
+struct Due([u64; 32]);
+
+impl Due {
+    /// Adds the lists of an event that arrived in a step.
+    #[inline]
+    fn add(&mut self, useful: u64, step: u32) {
+        let mut carry = useful.rotate_left(step.wrapping_add(1));
+        for plane in &mut self.0 {
+            if carry == 0 {
+                break;
+            }
+            (*plane, carry) = (*plane ^ carry, *plane & carry);
+        }
+    }
+
+    /// Takes the number of a step.
+    fn take(&mut self, step: u32) -> u64 {
+        let mut number = 0;
+        for (i, plane) in self.0.iter_mut().enumerate() {
+            number |= (plane.rotate_right(step) & 1) << i;
+            *plane &= !1u64.rotate_left(step);
+        }
+        number
+    }
 }
 
 /// An event of a queue.
@@ -108,49 +155,24 @@ struct Event {
     last: u32,
 }
 
-/// Where the sender is.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sending {
-    spike: usize,
-    route: u32,
-    end: u32,
-    /// Cycle in which the first route entry of the spike is addressed.
-    addressed: u64,
-    /// First cycle in which the next flit can be sent.
-    ready: u64,
-    active: bool,
-}
-
 impl Core {
     pub fn new(program: &Program, index: usize) -> Self {
         let core = &program.cores[index];
         Self {
+            port: Port { axons: core.first_axon, ..Port::default() },
+            sender: Sender::default(),
+            queue: Queue::default(),
             index,
             membranes: vec![0; core.neurons.len()],
             sums: Sums::new(core.wide, core.row * core.slots as usize),
             scores: vec![0; core.readouts.len()],
             step: 0,
-            port: 0,
-            free: 0,
-            arrivals: Vec::new(),
-            queue: Queue::default(),
-            fired: Vec::new(),
-            sending: Sending::default(),
+            addressed: Vec::new(),
             quiet: 0,
-            parity: false,
             stats: CoreStats::default(),
-            visits: None,
+            send_stalls: 0,
+            emitted: 0,
         }
-    }
-
-    /// Counts what a shared queue streams by step from now on.
-    pub fn count_visits(&mut self) {
-        self.visits.get_or_insert_default();
-    }
-
-    /// What a shared queue streams in a step; nothing where it is not counted.
-    pub fn visits_of(&self, step: usize) -> VisitCounts {
-        self.visits.as_ref().and_then(|v| v.get(step)).copied().unwrap_or_default()
     }
 
     /// Clears all state for a new sample; returns the cycles that takes (one word a cycle).
@@ -158,17 +180,16 @@ impl Core {
         self.membranes.fill(0);
         self.sums.clear();
         self.scores.fill(0);
-        self.arrivals.clear();
+        self.port.arrivals.clear();
+        self.port.stalls = 0;
+        self.addressed.clear();
         if program.structure == Structure::SharedQueue {
             self.queue.reset(program.network.steps as usize + program.depth as usize);
-            if let Some(visits) = &mut self.visits {
-                visits.clear();
-                visits.resize(program.network.steps as usize, VisitCounts::default());
-            }
         }
-        self.fired.clear();
-        self.sending = Sending::default();
+        self.sender.flits.clear();
+        self.sender.next = 0;
         self.stats = CoreStats::default();
+        self.send_stalls = 0;
         let slots = match program.structure {
             Structure::RingBuffer => u64::from(program.depth),
             Structure::SharedQueue => 1,
@@ -192,7 +213,7 @@ impl Core {
     ) {
         let code = &program.cores[self.index];
         self.step = step;
-        self.parity = step & 1 == 1;
+        self.port.parity = step & 1 == 1;
         let update = match program.structure {
             Structure::RingBuffer => start,
             Structure::SharedQueue => self.deliver(program, code, start, probe),
@@ -203,16 +224,18 @@ impl Core {
             Sums::Wide(s) => self.update(program, code, s, update, out, probe),
         };
         self.sums = sums;
-        self.port = match program.structure {
+        self.port.next = match program.structure {
             Structure::RingBuffer => end,
             Structure::SharedQueue => start,
         };
-        self.free = 0;
+        self.port.free = 0;
         self.quiet = end;
         if P::ON {
             probe.phase(end, self.index, Phase::Accept);
         }
-        self.begin_sending(code);
+        if self.sender.flits.is_empty() {
+            self.end_sending(0);
+        }
     }
 
     /// The pre-processing queue streams; returns the cycle in which the update starts.
@@ -291,7 +314,10 @@ impl Core {
                 "the queue streams what is due"
             );
         }
-        self.fired.clear();
+        let sender = &mut self.sender;
+        sender.flits.clear();
+        (sender.next, sender.update, sender.addressed, sender.sent) = (0, start, 0, 0);
+        let (first, mut after, mut visible) = (out.len(), 0, 0);
         for (i, ((v, sum), neuron)) in self.membranes.iter_mut().zip(due).zip(&code.neurons).enumerate() {
             let product = i64::from(*v) * i64::from(neuron.keep);
             // Toward zero: a negative product is lifted before the shift.
@@ -300,8 +326,13 @@ impl Core {
             let spike = next >= neuron.threshold;
             if spike {
                 next = if neuron.subtract { next - neuron.threshold } else { 0 };
-                let visible = start + i as u64 * interval + SOMA_LATENCY + 1;
-                self.fired.push(Fired { neuron: i as u32, visible });
+                visible = i as u32 * interval as u32 + SOMA_LATENCY as u32 + 1;
+                after += 1;
+                for flit in &code.routes[code.route_start[i] as usize..code.route_start[i + 1] as usize] {
+                    let flit = flit.of_parity(self.port.parity);
+                    sender.flits.push(Outgoing { flit, visible, after });
+                    after = 0;
+                }
                 let (population, index) = code.identity[i];
                 out.push(crate::Spike { step: self.step, population, neuron: index });
             }
@@ -319,90 +350,75 @@ impl Core {
         for (score, v) in self.scores.iter_mut().zip(&self.membranes[code.readouts.clone()]) {
             *score += i64::from(*v);
         }
+        (sender.rest, sender.visible) = (after, visible);
         self.stats.updates += n as u64;
-        self.stats.spikes += self.fired.len() as u64;
+        self.stats.spikes += (out.len() - first) as u64;
+        self.stats.flits_sent += sender.flits.len() as u64;
         start + (n as u64 - 1) * interval + SOMA_LATENCY + 1
     }
 
-    /// Makes the sender ready for the spikes of this step.
-    fn begin_sending(&mut self, code: &CoreProgram) {
-        self.sending = Sending::default();
-        self.next_spike(code, 0, 0, 0);
-    }
-
-    /// Moves the sender to spike `spike` or the next that has routes.
-    fn next_spike(&mut self, code: &CoreProgram, spike: usize, before: u64, last: u64) {
-        let (mut spike, mut before, mut last) = (spike, before, last);
-        loop {
-            let Some(fired) = self.fired.get(spike) else {
-                self.sending.active = false;
-                self.quiet = self.quiet.max(last + 1);
-                return;
-            };
-            let popped = fired.visible.max(before);
-            let addressed = (popped + 1).max(last);
-            let n = fired.neuron as usize;
-            let (route, end) = (code.route_start[n], code.route_start[n + 1]);
-            if route == end {
-                (before, last) = (addressed, addressed + 1);
-                spike += 1;
-                continue;
-            }
-            self.sending = Sending { spike, route, end, addressed, ready: addressed + 1, active: true };
-            return;
-        }
-    }
-
     /// The next flit, with the cycle in which it is sent: `credit` at the earliest.
-    pub fn send<P: Probe>(&mut self, code: &CoreProgram, credit: u64, probe: &mut P) -> Option<(Flit, u64)> {
-        let s = self.sending;
-        if !s.active {
-            return None;
+    #[inline]
+    pub fn send<P: Probe>(&mut self, credit: u64, probe: &mut P) -> Option<(Flit, u64)> {
+        let s = &mut self.sender;
+        let &Outgoing { flit, visible, after } = s.flits.get(s.next as usize)?;
+        if after > 0 {
+            s.addressed = s.pop(visible, after);
         }
-        let sent = s.ready.max(credit);
-        let flit = code.routes[s.route as usize].of_parity(self.parity);
-        self.stats.send_stalls += sent - s.ready;
-        self.stats.flits_sent += 1;
+        // The row of the spike is read in the cycle before its first flit.
+        let ready = if after > 0 { s.addressed + 1 } else { s.sent + 1 };
+        s.sent = ready.max(credit);
+        s.next += 1;
+        let sent = s.sent;
+        self.send_stalls += sent - ready;
         if P::ON {
             probe.core_output(sent, self.index, flit);
         }
-        if s.route + 1 < s.end {
-            self.sending.route += 1;
-            self.sending.ready = sent + 1;
-        } else {
-            self.next_spike(code, s.spike + 1, s.addressed, sent);
+        if self.sender.next as usize == self.sender.flits.len() {
+            self.end_sending(sent);
         }
         Some((flit, sent))
     }
 
+    /// After the last flit: the spikes behind it that have no routes go.
+    fn end_sending(&mut self, sent: u64) {
+        let s = &self.sender;
+        let last = if s.rest > 0 { s.pop(s.visible, s.rest) + 1 } else { sent };
+        self.quiet = self.quiet.max(last + 1);
+    }
+
     /// Whether the sender has flits left.
     pub fn is_sending(&self) -> bool {
-        self.sending.active
+        (self.sender.next as usize) < self.sender.flits.len()
     }
 
     /// A flit that can be at the head of the port from `visible`; returns the cycle in which it is taken.
     #[inline]
     pub fn accept<P: Probe>(&mut self, program: &Program, flit: Flit, visible: u64, probe: &mut P) -> u64 {
-        assert!(flit.parity() == self.parity, "a flit of another step reached core {}", self.index);
-        let first = visible.max(self.port);
+        let port = &mut self.port;
+        assert!(flit.parity() == port.parity, "a flit of another step reached core {}", self.index);
+        let first = visible.max(port.next);
         let taken = match program.structure {
             Structure::RingBuffer => {
                 // It waits in R until the synapses of the one before it are through.
-                let enters = (first + 1).max(self.free);
-                let count = program.cores[self.index].axons[flit.axon() as usize].count;
-                self.port = enters;
-                self.free = enters + u64::from(count) * program.synapse_interval;
-                self.arrivals.push(Arrival { axon: flit.axon(), at: enters });
+                let enters = (first + 1).max(port.free);
+                let count = program.counts[port.axons as usize + flit.axon() as usize];
+                port.next = enters;
+                port.free = enters + u64::from(count) * program.synapse_interval;
+                if P::FINE {
+                    self.addressed.push(enters);
+                }
                 first
             }
             Structure::SharedQueue => {
                 let taken = self.queue.write_port(&program.cores[self.index], self.step, first);
-                self.port = taken + 1;
-                self.arrivals.push(Arrival { axon: flit.axon(), at: self.queue.walked as u64 });
+                port.next = taken + 1;
+                self.queue.places.push(self.queue.walked as u32);
                 taken
             }
         };
-        self.stats.arrival_stalls += taken - visible;
+        port.arrivals.push(flit.axon());
+        port.stalls += taken - visible;
         if P::ON {
             probe.core_input(taken, self.index, flit);
             if program.structure == Structure::SharedQueue {
@@ -415,13 +431,14 @@ impl Core {
     /// Ends a step after its last flit: what arrived is added to the steps in which it is due.
     pub fn end_step<P: Probe>(&mut self, program: &Program, probe: &mut P) {
         let code = &program.cores[self.index];
-        if !self.arrivals.is_empty() {
+        if !self.port.arrivals.is_empty() {
             self.quiet = self.quiet.max(match program.structure {
-                Structure::RingBuffer => self.free - program.synapse_interval + SYNAPSE_LATENCY + 1,
-                Structure::SharedQueue => self.port,
+                Structure::RingBuffer => self.port.free - program.synapse_interval + SYNAPSE_LATENCY + 1,
+                Structure::SharedQueue => self.port.next,
             });
         }
-        self.stats.arrivals += self.arrivals.len() as u64;
+        self.stats.arrivals += self.port.arrivals.len() as u64;
+        (self.stats.arrival_stalls, self.stats.send_stalls) = (self.port.stalls, self.send_stalls);
         let left = program.network.steps - self.step;
         let mut sums = std::mem::take(&mut self.sums);
         match (&mut sums, P::FINE && program.structure == Structure::RingBuffer) {
@@ -431,15 +448,23 @@ impl Core {
             (Sums::Wide(s), true) => self.accumulate_watched(program, code, s, probe),
         }
         self.sums = sums;
+        self.emitted = self.port.arrivals.iter().map(|&a| u64::from(code.axons[a as usize].count)).sum();
         match program.structure {
-            Structure::RingBuffer => self.count_ring(code, left),
+            Structure::RingBuffer => self.stats.synaptic_operations += self.emitted,
             Structure::SharedQueue => {
-                self.count_queue(code, left, program.synapse_interval);
-                self.queue.swap(code, self.step, &self.arrivals);
+                self.count_queue(program.synapse_interval);
+                self.queue.swap(code, self.step, &self.port.arrivals);
                 self.stats.queue_peak = self.stats.queue_peak.max(self.queue.waiting.into());
             }
         }
-        self.arrivals.clear();
+        if left < code.slots {
+            self.stats.lost += match &code.synapses {
+                Synapses::Short(synapses) => self.count_late(code, synapses, left),
+                Synapses::Long(synapses) => self.count_late(code, synapses, left),
+            };
+        }
+        self.port.arrivals.clear();
+        self.addressed.clear();
     }
 
     /// The synapses of the axons that arrived add to the slots of their delays.
@@ -454,11 +479,12 @@ impl Core {
         let mask = code.row * code.slots as usize - 1;
         let head = (self.step & (code.slots - 1)) as usize * code.row;
         let sums = &mut sums[..=mask];
-        for (i, arrival) in self.arrivals.iter().enumerate() {
-            let axon = &code.axons[arrival.axon as usize];
-            if let Some(next) = self.arrivals.get(i + 1) {
+        let arrivals = &self.port.arrivals;
+        for (i, &arrival) in arrivals.iter().enumerate() {
+            let axon = &code.axons[arrival as usize];
+            if let Some(&next) = arrivals.get(i + 1) {
                 // Lists lie anywhere: a look at the next fetches its start in good time.
-                std::hint::black_box(synapses[code.axons[next.axon as usize].base as usize]);
+                std::hint::black_box(synapses[code.axons[next as usize].base as usize]);
             }
             let mut add = |s: Y| sums[(s.place() as usize + head) & mask].add(s.weight());
             let (eights, rest) = synapses[axon.base as usize..][..axon.count as usize].as_chunks::<8>();
@@ -476,8 +502,8 @@ impl Core {
         probe: &mut P,
     ) {
         let row = code.row as u32;
-        for arrival in &self.arrivals {
-            let axon = &code.axons[arrival.axon as usize];
+        for (&arrival, at) in self.port.arrivals.iter().zip(&self.addressed) {
+            let axon = &code.axons[arrival as usize];
             for i in 0..axon.count {
                 let (place, weight) = code.synapses.get(axon.base + i);
                 let (delay, neuron) = (place / row, place % row);
@@ -490,64 +516,43 @@ impl Core {
                     weight: weight.into(),
                     sum: (*sum).into(),
                 };
-                probe.synapse(arrival.at + u64::from(i) * program.synapse_interval, self.index, operation);
+                probe.synapse(at + u64::from(i) * program.synapse_interval, self.index, operation);
             }
-        }
-    }
-
-    fn count_ring(&mut self, code: &CoreProgram, left: u32) {
-        self.stats.synaptic_operations +=
-            self.arrivals.iter().map(|a| u64::from(code.axons[a.axon as usize].count)).sum::<u64>();
-        if left < code.slots {
-            self.stats.lost += match &code.synapses {
-                Synapses::Short(synapses) => self.count_late(code, synapses, left),
-                Synapses::Long(synapses) => self.count_late(code, synapses, left),
-            };
         }
     }
 
     /// Synapses that are due after the last step.
     fn count_late<Y: Synapse>(&self, code: &CoreProgram, synapses: &[Y], left: u32) -> u64 {
         let late = left * code.row as u32;
-        let count = |arrival: &Arrival| {
-            let axon = &code.axons[arrival.axon as usize];
+        let count = |&arrival: &u32| {
+            let axon = &code.axons[arrival as usize];
             let list = &synapses[axon.base as usize..][..axon.count as usize];
             // Counted in 32 bits, four at a time.
             u64::from(list.iter().map(|s| u32::from(s.place() >= late)).sum::<u32>())
         };
-        self.arrivals.iter().map(count).sum()
+        self.port.arrivals.iter().map(count).sum()
     }
 
-    /// Counts what will come of the events that arrived, up to the last step.
-    fn count_queue(&mut self, code: &CoreProgram, left: u32, interval: u64) {
-        let stats = &mut self.stats;
-        for arrival in &self.arrivals {
-            let axon = &code.axons[arrival.axon as usize];
-            let visits = axon.span().min(left - 1);
-            let delivered = u64::from((axon.useful & ((1 << visits) - 1)).count_ones());
-            let performed = if visits == axon.span() {
-                stats.dropped += 1;
-                axon.count.into()
-            } else {
-                axon.performed(code, visits, interval)
-            };
-            if let Some(by_step) = &mut self.visits {
-                for k in 0..visits {
-                    let now = &mut by_step[(self.step + 1 + k) as usize];
-                    if axon.useful >> k & 1 == 1 {
-                        now.delivered += 1;
-                        now.performed += code.visits.cycles(axon.visits + k) / interval;
-                    } else {
-                        now.skipped += 1;
-                    }
-                    now.dropped += u64::from(k + 1 == axon.span());
-                }
-            }
-            stats.delivered += delivered;
-            stats.skipped += u64::from(visits) - delivered;
-            stats.synaptic_operations += performed;
-            stats.lost += u64::from(axon.count) - performed;
-        }
+    /// Counts what the queue streamed in this step.
+    fn count_queue(&mut self, interval: u64) {
+        let (stats, queue, step) = (&mut self.stats, &mut self.queue, self.step as usize);
+        let delivered = queue.due.take(self.step);
+        let skipped = u64::from(queue.waiting) - delivered;
+        stats.delivered += delivered;
+        stats.skipped += skipped;
+        stats.dropped += u64::from(queue.last[step]);
+        // An event without a list takes a cycle.
+        stats.synaptic_operations += (u64::from(queue.cycles[step]) - skipped) / interval;
+    }
+}
+
+impl Sender {
+    /// The cycle in which the first route entry of a spike is addressed that comes `after` so many. Those in between have no
+    /// routes: each is popped a cycle after the one before it, or as soon as it is visible, which is no later than this one.
+    #[inline]
+    fn pop(&self, visible: u32, after: u32) -> u64 {
+        let visible = self.update + u64::from(visible);
+        (visible + 1).max(self.addressed + u64::from(after)).max(self.sent + u64::from(after - 1))
     }
 }
 
@@ -556,6 +561,8 @@ impl Queue {
         self.events.clear();
         self.front = 0;
         self.watched.clear();
+        self.due = Due::default();
+        self.places.clear();
         self.waiting = 0;
         for by_step in [&mut self.cycles, &mut self.last] {
             by_step.clear();
@@ -591,7 +598,7 @@ impl Queue {
     }
 
     /// The barrier swaps the queues: both ways in, in the order of their writes.
-    fn swap(&mut self, code: &CoreProgram, step: u32, arrivals: &[Arrival]) {
+    fn swap(&mut self, code: &CoreProgram, step: u32, arrivals: &[u32]) {
         self.waiting -= self.last[step as usize];
         self.waiting += arrivals.len() as u32;
         if self.front < arrivals.len() {
@@ -601,8 +608,8 @@ impl Queue {
         }
         // What was walked moves forward, and the arrivals go between.
         let (mut from, mut to) = (self.front, self.front - arrivals.len());
-        for arrival in arrivals {
-            let (before, axon) = (self.front + arrival.at as usize, &code.axons[arrival.axon as usize]);
+        for (&arrival, &place) in arrivals.iter().zip(&self.places) {
+            let (before, axon) = (self.front + place as usize, &code.axons[arrival as usize]);
             self.events.copy_within(from..before, to);
             to += before - from;
             from = before;
@@ -612,12 +619,14 @@ impl Queue {
                 Visits::Short(visits) => add(sums, &visits[axon.visits as usize..]),
                 Visits::Long(visits) => add(sums, &visits[axon.visits as usize..]),
             }
+            self.due.add(axon.useful, step);
             let last = step + axon.span();
             self.last[last as usize] += 1;
             self.events[to] = Event { key: axon.visits.wrapping_sub(step + 1), last };
             to += 1;
         }
         self.front -= arrivals.len();
+        self.places.clear();
         if self.events.len() - self.front > self.waiting as usize * 5 / 4 {
             // Those that had their last visit go; the others move to the end.
             let mut to = self.events.len();

@@ -151,8 +151,7 @@ struct Chip<'a> {
 impl Endpoints for Chip<'_> {
     fn next<P: Probe>(&mut self, source: usize, credit: u64, probe: &mut P) -> Option<(Flit, u64)> {
         let Some(injector) = source.checked_sub(self.core_at.len()) else {
-            let core = &mut self.cores[self.core_at[source]? as usize];
-            return core.send(&self.program.cores[core.index], credit, probe);
+            return self.cores[self.core_at[source]? as usize].send(credit, probe);
         };
         let state = &mut self.injectors[injector];
         let flit = state.flits.get(state.next)?.of_parity(self.odd);
@@ -216,11 +215,6 @@ impl Simulator {
     /// [`Error::Input`], [`Error::Channel`], [`Error::Deadlock`] or [`Error::Interrupted`].
     pub fn run(&mut self, input: &Binned) -> Result<Outcome, Error> {
         self.run_with(input, &mut NoProbe)
-    }
-
-    /// Counts by step what shared queues stream, for [`steps`].
-    pub(crate) fn count_visits(&mut self) {
-        self.cores.iter_mut().for_each(Core::count_visits);
     }
 
     /// Runs one sample under a probe.
@@ -423,8 +417,8 @@ impl Run<'_> {
             cores: simulator.cores.iter().map(|c| c.stats.clone()).collect(),
             input_spikes: simulator.input_spikes,
             injected: simulator.injected,
-            hops: simulator.mesh.hops,
-            router_stalls: simulator.mesh.stalls,
+            hops: simulator.mesh.hops(),
+            router_stalls: simulator.mesh.stalls(),
         }
     }
 }

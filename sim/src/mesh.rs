@@ -143,10 +143,10 @@ struct Node {
     /// Which source fills each buffer, or [`LINKED`], or [`BEHIND`] another buffer.
     sources: [u32; STRIDE],
     /// Buffers that run alone, as bits.
-    alone: u32,
+    alone: u8,
     /// Outputs that are asked for, and outputs to routers that have credits, as bits.
-    asked: u32,
-    open: u32,
+    asked: u8,
+    open: u8,
     /// Whether the agenda has its local output.
     waits: bool,
     x: u8,
@@ -154,7 +154,13 @@ struct Node {
     /// Place in `taken` of the flit whose credit the local output needs next, and when it comes.
     oldest: u16,
     free: u64,
+    /// Flits that it sent to other routers since the sample began, and cycles that its heads waited for a credit or a grant.
+    hops: u64,
+    stalls: u64,
 }
+
+// What a grant needs of a router lies in two lines of the cache.
+const _: () = assert!(size_of::<Node>() == 128);
 
 impl Node {
     #[inline]
@@ -169,7 +175,7 @@ impl Node {
         const PLACES: u64 = 1 << 56 | 1 << 49 | 1 << 42 | 1 << 35 | 1 << 28;
         // Bit 7 of each byte that is not empty (none is above 31); then that of output i goes from place 8 i to 56 + i.
         let any = (self.wanted + 0x7f_7f7f_7f7f) & 0x80_8080_8080;
-        self.asked = ((any >> 7).wrapping_mul(PLACES) >> 56) as u32 & 31;
+        self.asked = ((any >> 7).wrapping_mul(PLACES) >> 56) as u8 & 31;
     }
 
     /// An output takes the head whose turn it is among those `wanted`, as in [`Node::wanted`]; returns its input.
@@ -181,7 +187,7 @@ impl Node {
         self.wanted &= !(1 << (8 * out + input));
         // The local output keeps its credits, which nobody asks for: so there is no branch.
         self.credits[out] -= u16::from(out != LOCAL);
-        self.open &= !(u32::from(self.credits[out] == 0) << out);
+        self.open &= !(u8::from(self.credits[out] == 0) << out);
         input
     }
 }
@@ -221,10 +227,6 @@ pub struct Mesh {
     left: Vec<u64>,
     /// Flits in routers' buffers and on the links to them.
     pub in_flight: u64,
-    /// Router-to-router hops since the sample began.
-    pub hops: u64,
-    /// Cycles that the heads of routers' buffers waited for a credit or a grant.
-    pub stalls: u64,
 }
 
 /// A set of routers: 64 words of bits, and a bit for each word that is not empty.
@@ -325,6 +327,8 @@ impl Mesh {
             y: 0,
             oldest: 0,
             free: 0,
+            hops: 0,
+            stalls: 0,
         };
         let mut nodes = vec![node; routers];
         for (r, node) in nodes.iter_mut().enumerate() {
@@ -352,8 +356,6 @@ impl Mesh {
             moving: Vec::new(),
             left: vec![0; STRIDE * routers],
             in_flight: 0,
-            hops: 0,
-            stalls: 0,
         }
     }
 
@@ -364,14 +366,32 @@ impl Mesh {
             n.credits = [self.router_depth; STRIDE];
             (n.wanted, n.turn) = (0, [0; STRIDE]);
             (n.asked, n.open, n.waits, n.oldest, n.free) = (0, 0xf, false, 0, 0);
+            (n.hops, n.stalls) = (0, 0);
         }
         self.taken.fill(0);
         self.left.fill(0);
         self.slots.fill(Slot::default());
         (self.active, self.upcoming) = (Set::default(), Set::default());
         self.returned.clear();
-        (self.in_flight, self.hops, self.stalls) = (0, 0, 0);
+        self.in_flight = 0;
         self.agenda = Agenda::new(STRIDE * self.routers);
+    }
+
+    /// Router-to-router hops since the sample began.
+    #[must_use]
+    pub fn hops(&self) -> u64 {
+        self.nodes.iter().map(|n| n.hops).sum()
+    }
+
+    /// Cycles that the heads of routers' buffers waited for a credit or a grant.
+    #[must_use]
+    pub fn stalls(&self) -> u64 {
+        self.nodes.iter().map(|n| n.stalls).sum()
+    }
+
+    /// Both of one router.
+    pub(crate) fn traffic(&self, router: usize) -> (u64, u64) {
+        (self.nodes[router].hops, self.nodes[router].stalls)
     }
 
     /// Says which sources send to which places, all that there will ever be, so that buffers may run alone.
@@ -420,7 +440,7 @@ impl Mesh {
         for b in (0..alone.len()).filter(|&b| feeds[b] != 0) {
             let before = if is_source(self, b) { None } else { behind(self, b).filter(|&b| alone[b]) };
             let node = &mut self.nodes[b / STRIDE];
-            node.alone |= u32::from(alone[b]) << (b % STRIDE);
+            node.alone |= u8::from(alone[b]) << (b % STRIDE);
             if let Some(before) = before {
                 node.sources[b % STRIDE] = BEHIND | before as u32;
             }
@@ -528,10 +548,11 @@ impl Mesh {
             };
             let since = visible.max(self.left[buffer] + 1);
             let now = since.max(credit);
-            self.stalls += now - since;
             self.left[buffer] = now;
             self.slots[slot].visible = now + 1;
             let node = &mut self.nodes[router];
+            node.stalls += now - since;
+            node.hops += u64::from(out != LOCAL);
             let source = node.sources[input];
             let b = &mut node.buffers[input];
             let full = b.len == self.router_depth;
@@ -558,7 +579,6 @@ impl Mesh {
             if out == LOCAL {
                 self.deliver(router, flit, now, ends, probe);
             } else {
-                self.hops += 1;
                 self.push(next, FACING[out], flit, now + LINK);
             }
         }
@@ -568,7 +588,7 @@ impl Mesh {
     #[inline]
     fn grant<E: Endpoints, P: Probe>(&mut self, router: usize, now: u64, ends: &mut E, probe: &mut P) {
         let node = &mut self.nodes[router];
-        let local = u32::from(node.free <= now) << LOCAL;
+        let local = u8::from(node.free <= now) << LOCAL;
         // A head behind one that goes asks from the next cycle on.
         let wanted = node.wanted;
         let mut outputs = node.asked & (node.open | local);
@@ -581,7 +601,8 @@ impl Mesh {
             let buffer = STRIDE * router + input;
             let slot = &mut self.slots[buffer * self.slot_count + usize::from(b.head)];
             let Slot { flit, visible } = *slot;
-            self.stalls += now - visible;
+            node.stalls += now - visible;
+            node.hops += u64::from(out != LOCAL);
             slot.visible = now + 1;
             b.head = (b.head + 1) & self.slot_mask;
             b.len -= 1;
@@ -603,7 +624,6 @@ impl Mesh {
             if out == LOCAL {
                 self.deliver(router, flit, now, ends, probe);
             } else {
-                self.hops += 1;
                 let next = router.wrapping_add_signed(self.distance[out]);
                 self.push(next, FACING[out], flit, now + LINK);
             }

@@ -91,8 +91,8 @@ pub fn measure(setup: &Setup, rate: f64) -> Point {
         latency,
         latency_p99: traffic.percentile(99),
         network_latency: latency - traffic.queued as f64 / measured,
-        routers: (mesh.hops + traffic.taken) as f64 / traffic.taken.max(1) as f64,
-        flit_hops: mesh.hops + traffic.taken,
+        routers: (mesh.hops() + traffic.taken) as f64 / traffic.taken.max(1) as f64,
+        flit_hops: mesh.hops() + traffic.taken,
         saturated: latency > SATURATED,
     }
 }

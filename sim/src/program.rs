@@ -149,6 +149,8 @@ pub(crate) struct CoreProgram {
     /// Index of its router.
     pub router: usize,
     pub axons: Vec<Axon>,
+    /// Where they begin in [`Program::counts`].
+    pub first_axon: u32,
     pub synapses: Synapses,
     /// Cycles of each visit to an axon, from age 1 to its longest useful delay (shared queue).
     pub visits: Visits,
@@ -182,6 +184,8 @@ pub struct Program {
     pub(crate) synapse_interval: u64,
     pub(crate) neuron_interval: u64,
     pub(crate) cores: Vec<CoreProgram>,
+    /// Synapses of each axon of all cores, which is all that a port needs.
+    pub(crate) counts: Vec<u32>,
     pub(crate) inputs: Vec<Vec<Flit>>,
     /// Population that is read out, and whether by its integrators.
     pub(crate) readout: (u32, bool),
@@ -197,6 +201,13 @@ impl Program {
         let synapse_interval = slow(platform.accumulator(structure).1);
         let populations = &image.network.populations;
         let integrator = populations.iter().position(|p| p.kind == PopulationKind::Integrator);
+        let mut cores: Vec<_> =
+            build.cores.iter().map(|c| CoreProgram::new(image, build, c, synapse_interval)).collect();
+        let mut counts = Vec::new();
+        for core in &mut cores {
+            core.first_axon = counts.len() as u32;
+            counts.extend(core.axons.iter().map(|a| a.count));
+        }
         Some(Self {
             network: image.network.clone(),
             platform: platform.clone(),
@@ -204,7 +215,8 @@ impl Program {
             depth: build.depth,
             synapse_interval,
             neuron_interval: synapse_interval.max(slow(platform.core.membrane_ports)),
-            cores: build.cores.iter().map(|c| CoreProgram::new(image, build, c, synapse_interval)).collect(),
+            cores,
+            counts,
             inputs: build.inputs.iter().map(|t| t.iter().map(|t| flit(*t)).collect()).collect(),
             readout: integrator.map_or((populations.len() as u32 - 1, false), |i| (i as u32, true)),
         })
@@ -281,6 +293,7 @@ impl CoreProgram {
         Self {
             router: usize::from(core.y) * usize::from(image.platform.mesh.width) + usize::from(core.x),
             axons,
+            first_axon: 0,
             synapses: Synapses::new(synapses),
             visits: Visits::new(visits),
             row,

@@ -1,7 +1,9 @@
-//! Runs a hot loop so many times and prints `LOOP RUNS CPU-SECONDS WORK`: those of its busiest thread, and the work of one
-//! run in the loop's own unit. For scripts/bench_sim.sh, scripts/instructions.sh and profilers. `hot LOOP TIMES`, with LOOP one of
+//! Runs a hot loop so many times and prints `LOOP RUNS SECONDS TOTAL WORK`: CPU seconds of its busiest thread and of all, user
+//! and system, and the work of one run in the loop's own unit. For scripts/bench_sim.sh, scripts/instructions.sh and profilers.
+//! `hot LOOP TIMES`, with LOOP one of
 //!
 //! - `floor`, `ring-buffer`, `shared-queue`: a sample of `reference_256`, in synaptic events;
+//! - `statistics-STRUCTURE`: it with the counts of each step and core, as `sim --stats` records them;
 //! - `load-ring-buffer`, `load-shared-queue`: its image, from bytes to ready, in images;
 //! - `mesh`: 8 x 8 routers under uniform traffic of 0.1 flits a core and cycle, in flit-hops;
 //! - `vcd-STRUCTURE`, `writer-STRUCTURE`: it with the input of 25 steps, everything as VCD, and the wave writer alone, in changes;
@@ -11,8 +13,10 @@
 
 use hw::{Image, Platform, Structure};
 use sim::noc::{Setup, measure};
+use sim::probe::NoProbe;
+use sim::steps::Recorder;
 use sim::vcd::{Files, Selection, Waves};
-use sim::{Options, Outcome, Simulator};
+use sim::{Options, Simulator};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::BufWriter;
@@ -20,18 +24,20 @@ use std::path::Path;
 use testbenches::floor::{Floor, flatten};
 use testbenches::golden::{Vector, first_steps};
 use testbenches::replay::Replay;
-use testbenches::synthetic::busy_cores;
+use testbenches::synthetic::{busy_cores, emitted};
 
 type Error = Box<dyn std::error::Error>;
 
-/// Seconds in user mode of this process and of this thread, in hundredths; 0 where the system does not tell.
+/// CPU seconds of this process, those of threads that have ended among them, in hundredths, and of this thread, exact;
+/// 0 where the system does not tell.
 fn cpu_seconds() -> [f64; 2] {
-    ["/proc/self/stat", "/proc/thread-self/stat"].map(|path| {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        // After the name, which stands in parentheses, user time is the twelfth field (man 5 proc).
-        let rest = text.rsplit(')').next().unwrap_or_default();
-        rest.split_whitespace().nth(11).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0
-    })
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let number = |text: &str, place| text.split_whitespace().nth(place).and_then(|n| n.parse::<f64>().ok());
+    // After the name, which stands in parentheses, user and system time are the fields 11 and 12 (man 5 proc).
+    let all = read("/proc/self/stat");
+    let all = all.rsplit(')').next().unwrap_or_default();
+    let all = number(all, 11).zip(number(all, 12)).map_or(0.0, |(user, system)| user + system);
+    [all / 100.0, number(&read("/proc/thread-self/schedstat"), 0).unwrap_or(0.0) / 1e9]
 }
 
 fn image(vector: &Vector) -> Result<Image, Error> {
@@ -40,13 +46,8 @@ fn image(vector: &Vector) -> Result<Image, Error> {
         .map_err(|v| format!("{v:?}"))?)
 }
 
-/// Synaptic events: a ring buffer adds all that are emitted, a queue leaves out what is due after the last step.
-fn emitted(outcome: &Outcome, structure: Structure) -> u64 {
-    let lost = u64::from(structure == Structure::SharedQueue);
-    outcome.cores.iter().map(|c| c.synaptic_operations + lost * c.lost).sum()
-}
-
-/// Runs a loop; its work is that of the last run.
+/// Runs a loop; its work is that of the last run. Never inlined: scripts/instructions.sh counts what runs inside of it.
+#[inline(never)]
 fn repeat(name: &str, times: u32, mut run: impl FnMut() -> Result<u64, Error>) -> Result<(), Error> {
     let start = cpu_seconds();
     let mut work = 0;
@@ -55,7 +56,7 @@ fn repeat(name: &str, times: u32, mut run: impl FnMut() -> Result<u64, Error>) -
     }
     let [all, here] = std::array::from_fn(|i| cpu_seconds()[i] - start[i]);
     // Waves are written on a thread of their own: what counts is the one that has more to do.
-    println!("{name} {times} {:.2} {work}", here.max(all - here));
+    println!("{name} {times} {:.4} {:.4} {work}", here.max(all - here), all.max(here));
     Ok(())
 }
 
@@ -107,7 +108,7 @@ fn main() -> Result<(), Error> {
         });
     }
     let (kind, structure) = match name.split_once('-') {
-        Some((kind @ ("vcd" | "writer"), structure)) => (Some(kind), structure.parse()?),
+        Some((kind @ ("vcd" | "writer" | "statistics"), structure)) => (Some(kind), structure.parse()?),
         _ => (None, name.parse()?),
     };
     let mut simulator = Simulator::new(&image(&vector)?, structure, Options::default())?;
@@ -117,6 +118,13 @@ fn main() -> Result<(), Error> {
             Ok(emitted(&outcome, structure))
         });
     };
+    if kind == "statistics" {
+        return repeat(name, times, || {
+            let (outcome, record) = Recorder::run(&mut simulator, black_box(&input), &mut NoProbe)?;
+            black_box(record);
+            Ok(emitted(&outcome, structure))
+        });
+    }
     let input = first_steps(input, 25);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("out.vcd");

@@ -1,7 +1,8 @@
 //! Networks of any size for benches and load tests. The same arguments give the same network.
 
-use hw::platform::{Injector, Platform, Side};
+use hw::platform::{Injector, Platform, Side, Structure};
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
+use sim::Outcome;
 use spikes::Binned;
 
 /// A chip on which every core does the same: `neurons` a core, all of which fire in every step but the first few,
@@ -53,4 +54,12 @@ pub fn busy_cores(cores: u32, neurons: u32, fan_out: u32, steps: u32) -> (Networ
         projections,
     };
     (network, input, platform)
+}
+
+/// Synaptic events that spikes of a run emitted: a ring buffer adds them all, those that are lost past the end among them;
+/// a queue never does these.
+#[must_use]
+pub fn emitted(outcome: &Outcome, structure: Structure) -> u64 {
+    let never_done = u64::from(structure == Structure::SharedQueue);
+    outcome.cores.iter().map(|c| c.synaptic_operations + never_done * c.lost).sum()
 }

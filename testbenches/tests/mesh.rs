@@ -85,7 +85,7 @@ fn simulate(case: &Case, expect: bool) -> (Taken, u64) {
     }
     mesh.run(&mut ends, &mut NoProbe);
     ends.taken.sort_unstable();
-    (ends.taken, mesh.hops)
+    (ends.taken, mesh.hops())
 }
 
 /// A flit in a buffer: name, target, cycle from which it can be at the head.

@@ -3,7 +3,7 @@
 use hw::Structure;
 use sim::{Options, Simulator};
 use testbenches::floor::Floor;
-use testbenches::synthetic::busy_cores;
+use testbenches::synthetic::{busy_cores, emitted};
 
 /// Spikes and synaptic events of a run, also those that are due after it.
 fn run(cores: u32, structure: Structure) -> (u64, u64) {
@@ -13,9 +13,7 @@ fn run(cores: u32, structure: Structure) -> (u64, u64) {
     assert_eq!(simulator.program().cores(), cores as usize);
     let outcome = simulator.run(&input).expect("runs");
     assert!(outcome.overflows.is_empty());
-    let never_done = u64::from(structure == Structure::SharedQueue);
-    let events = outcome.cores.iter().map(|c| c.synaptic_operations + never_done * c.lost).sum();
-    let found = (outcome.spikes.len() as u64, events);
+    let found = (outcome.spikes.len() as u64, emitted(&outcome, structure));
     assert_eq!(found, Floor::new(&network).run(&input), "{cores} cores, {structure}");
     found
 }
