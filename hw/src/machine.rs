@@ -9,7 +9,7 @@ use crate::image::{Build, Image};
 use crate::layout::Target;
 use crate::platform::{Mesh, Structure};
 use rtl::{Def, Errors, Input, Library, Probe, SimError, Simulator, Violation};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 
 /// Why a machine cannot be made or a sample not be run.
@@ -157,6 +157,7 @@ pub struct Machine {
     pub(crate) build: Build,
     steps: u32,
     pub(crate) mesh: Mesh,
+    left_out: BTreeSet<(u16, u16)>,
     /// Scores of each core.
     readouts: Vec<u32>,
     /// Targets of each channel, packed.
@@ -182,7 +183,22 @@ impl Machine {
     /// # Errors
     /// [`MachineError::NoBuild`], [`MachineError::Build`], [`MachineError::Circuit`].
     pub fn new(image: &Image, structure: Structure) -> Result<Self, MachineError> {
-        let (build, def) = elaborate(image, structure)?;
+        let build = build_of(image, structure)?;
+        Self::of(image, build, &Chip::of(image, build))
+    }
+
+    /// The same machine without the routers that no flit can reach ([`Chip::in_use`]): equal to the whole in every cycle
+    /// and every signal that it has, and faster by as much as it lacks.
+    ///
+    /// # Errors
+    /// Those of [`Machine::new`].
+    pub fn in_use(image: &Image, structure: Structure) -> Result<Self, MachineError> {
+        let build = build_of(image, structure)?;
+        Self::of(image, build, &Chip::in_use(image, build))
+    }
+
+    fn of(image: &Image, build: &Build, chip: &Chip<'_>) -> Result<Self, MachineError> {
+        let def = circuit_of(chip)?;
         let mut circuit = Simulator::new(&def);
         for (path, words) in contents(build, circuit.design().memory_paths()) {
             let memory = circuit.memory(&path)?;
@@ -214,7 +230,8 @@ impl Machine {
             build: build.clone(),
             steps: image.network.steps,
             mesh: image.platform.mesh.clone(),
-            readouts: Chip::of(image, build).sites.iter().map(|s| s.readouts).collect(),
+            left_out: chip.left_out.clone(),
+            readouts: chip.sites.iter().map(|s| s.readouts).collect(),
             inputs: build.inputs.iter().map(pack).collect(),
             hosts,
             cores,
@@ -235,6 +252,12 @@ impl Machine {
     #[must_use]
     pub fn circuit(&self) -> &Simulator {
         &self.circuit
+    }
+
+    /// Whether it has the router at a place.
+    #[must_use]
+    pub fn has_router(&self, x: u16, y: u16) -> bool {
+        !self.left_out.contains(&(x, y))
     }
 
     /// Population and index in it of a core's neuron.
@@ -414,15 +437,22 @@ impl Machine {
 /// # Errors
 /// [`MachineError::NoBuild`], [`MachineError::Build`].
 pub fn elaborate(image: &Image, structure: Structure) -> Result<(&Build, Def), MachineError> {
-    let build = image.builds.iter().find(|b| b.structure == structure).ok_or_else(|| {
+    let build = build_of(image, structure)?;
+    Ok((build, circuit_of(&Chip::of(image, build))?))
+}
+
+fn build_of(image: &Image, structure: Structure) -> Result<&Build, MachineError> {
+    image.builds.iter().find(|b| b.structure == structure).ok_or_else(|| {
         let refusal = image.refused.iter().find(|r| r.structure == structure);
         let reason = refusal.map_or("compile it with --delays".into(), |r| r.reason.clone());
         MachineError::NoBuild { structure, reason }
-    })?;
+    })
+}
+
+fn circuit_of(chip: &Chip<'_>) -> Result<Def, MachineError> {
     let mut library = Library::new();
-    let core = core_of(&mut library, &image.platform, structure)?;
-    let chip = Chip::of(image, build).elaborate(&mut library, &core)?;
-    Ok((build, chip))
+    let core = core_of(&mut library, chip.platform, chip.widths.structure)?;
+    Ok(chip.elaborate(&mut library, &core)?)
 }
 
 /// Of a chip's memories those with contents in a build, by path.

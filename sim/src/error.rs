@@ -66,7 +66,9 @@ pub enum Error {
     #[error("RTL: {0}")]
     Rtl(#[from] hw::machine::MachineError),
     /// A name given to `--lockstep` that the chip does not have.
-    #[error("--lockstep {name}: no such component; write `all`, or names with commas between them: {known}")]
+    #[error(
+        "--lockstep {name}: no such component that a flit can reach; write `all`, or names with commas between them: {known}"
+    )]
     Component {
         /// What was asked for.
         name: String,

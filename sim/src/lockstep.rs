@@ -3,7 +3,7 @@
 //! The fast model runs a step; what it says of the signals of the chosen components is put in the order of its cycles;
 //! then the RTL runs through them, and both are compared before each clock edge. Memory is bounded by the busiest step.
 //! The whole chip runs in RTL, and the chosen components are compared, so that a component is fed by RTL, never by
-//! what is being tested.
+//! what is being tested. Routers that no flit can reach may be left out ([`Machine::in_use`]): they never do anything.
 
 mod trace;
 
@@ -154,7 +154,7 @@ impl Lockstep {
     /// # Errors
     /// [`Error::Component`], or [`Error::Rtl`] where the circuit lacks a signal.
     pub fn new(fast: Simulator, machine: Machine, components: &Components) -> Result<Self, Error> {
-        let known = trace::components(fast.program());
+        let known = trace::components(fast.program(), &machine);
         let chosen = components.resolve(&known)?;
         let trace = Trace::new(fast.program(), &machine, &chosen).map_err(MachineError::from)?;
         Ok(Self { fast, machine, trace, moments: VecDeque::new() })

@@ -41,7 +41,7 @@ pub fn in_lockstep(
     finish: &mut Finish<'_>,
 ) -> Result<()> {
     let structure = simulator.program().structure;
-    let machine = Machine::new(image, structure).map_err(Error::from)?;
+    let machine = Machine::in_use(image, structure).map_err(Error::from)?;
     let mut both = Lockstep::new(simulator, machine, components)?;
     let steps = samples.len() as u64 * u64::from(from.binning.steps);
     let bar = if args.quiet { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(steps) };

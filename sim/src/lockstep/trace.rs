@@ -143,11 +143,12 @@ pub(super) struct Trace {
     written: Vec<u64>,
 }
 
-/// Names of all components of a chip.
-pub(super) fn components(program: &Program) -> Vec<String> {
+/// Names of all components of a machine.
+pub(super) fn components(program: &Program, machine: &Machine) -> Vec<String> {
     let mesh = &program.platform.mesh;
     let cores = (0..program.cores()).map(|i| program.place(i)).map(|(x, y)| format!("core_{x}_{y}"));
-    let routers = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| format!("router_{x}_{y}")));
+    let places = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y)));
+    let routers = places.filter(|&(x, y)| machine.has_router(x, y)).map(|(x, y)| format!("router_{x}_{y}"));
     let injectors = (0..mesh.injectors.len()).map(|i| format!("injector_{i}"));
     injectors.chain(cores).chain(routers).collect()
 }

@@ -149,8 +149,15 @@ impl Engine for Jit {
 
     fn set_input(&mut self, input: usize, value: u64) {
         let (at, width) = self.inputs[input];
-        self.state.set(at, width, value);
-        self.now += 1;
+        if self.state.get(at, width) != value {
+            self.state.set(at, width, value);
+            self.now += 1;
+        }
+    }
+
+    fn register(&self, instance: usize, reg: usize) -> u64 {
+        let (at, width) = self.element(instance, |l| l.regs[reg]);
+        self.state.get(at, width)
     }
 
     fn value(&mut self, instance: usize, node: NodeId) -> u64 {
