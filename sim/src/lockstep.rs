@@ -8,6 +8,7 @@
 mod trace;
 
 use crate::error::Error;
+use crate::lanes::Follow;
 use crate::probe::NoProbe;
 use crate::{Outcome, Run, Simulator, Spike};
 use hw::machine::{self, Cycle, Machine, MachineError};
@@ -143,7 +144,7 @@ struct Moment {
 pub struct Lockstep {
     fast: Simulator,
     machine: Machine,
-    trace: Trace,
+    trace: Follow<Trace>,
     /// The last cycles, the latest at the end.
     moments: VecDeque<Moment>,
 }
@@ -156,14 +157,14 @@ impl Lockstep {
     pub fn new(fast: Simulator, machine: Machine, components: &Components) -> Result<Self, Error> {
         let known = trace::components(fast.program(), &machine);
         let chosen = components.resolve(&known)?;
-        let trace = Trace::new(fast.program(), &machine, &chosen).map_err(MachineError::from)?;
+        let trace = Trace::follow(fast.program(), &machine, &chosen).map_err(MachineError::from)?;
         Ok(Self { fast, machine, trace, moments: VecDeque::new() })
     }
 
     /// Signals that are compared.
     #[must_use]
     pub fn signals(&self) -> &[Signal] {
-        &self.trace.signals
+        &self.trace.sink.signals
     }
 
     /// Runs a sample until its end or the first difference.
@@ -177,6 +178,7 @@ impl Lockstep {
         let channels: Vec<Vec<u32>> = (0..program.network.steps).map(|t| input.step(t).to_vec()).collect();
         moments.clear();
         trace.begin();
+        trace.sink.begin();
         let mut both = Both {
             run: fast.begin(input)?,
             trace,
@@ -223,7 +225,7 @@ impl Lockstep {
         let sides = ["fast", "rtl"].map(|side| {
             let side = layout.scope(Some(top), side);
             let mut last: Option<(&str, _)> = None;
-            let signals = self.trace.signals.iter().map(|signal| {
+            let signals = self.trace.sink.signals.iter().map(|signal| {
                 let scope = match last {
                     Some((name, scope)) if name == signal.component => scope,
                     _ => layout.scope(Some(side), &signal.component),
@@ -237,8 +239,8 @@ impl Lockstep {
         let mut writer = Writer::new(out, &layout, 1, "delayline sim: RTL and fast model where they part")?;
         for moment in &self.moments {
             let time = moment.cycle * period;
-            let equal = |i| self.trace.equal(i, &moment.fast, &moment.rtl);
-            writer.change(time, differs, (!(0..self.trace.signals.len()).all(equal)).into())?;
+            let equal = |i| self.trace.sink.equal(i, &moment.fast, &moment.rtl);
+            writer.change(time, differs, (!(0..self.trace.sink.signals.len()).all(equal)).into())?;
             for (signals, values) in sides.iter().zip([&moment.fast, &moment.rtl]) {
                 for (&signal, &value) in signals.iter().zip(values) {
                     writer.change(time, signal, value)?;
@@ -252,7 +254,7 @@ impl Lockstep {
 /// A run in progress.
 struct Both<'a> {
     run: Run<'a>,
-    trace: &'a mut Trace,
+    trace: &'a mut Follow<Trace>,
     moments: &'a mut VecDeque<Moment>,
     failed: Option<Error>,
     difference: Option<Difference>,
@@ -264,11 +266,12 @@ struct Both<'a> {
 impl Both<'_> {
     fn cycle(&mut self, cycle: &mut Cycle<'_>, watch: &mut impl Watch) -> ControlFlow<()> {
         let Ok(now) = u64::try_from(cycle.cycle) else { return watch.rtl(cycle) };
-        while now >= self.trace.until {
+        while now >= self.trace.sink.until {
             match self.run.advance(self.trace) {
                 Ok(true) => {
-                    self.trace.sort();
-                    watch.fast(self.trace.step, &self.trace.signals, &mut self.trace.changes);
+                    let trace = &mut self.trace.sink;
+                    trace.sort();
+                    watch.fast(trace.step, &trace.signals, &mut trace.changes);
                 }
                 Ok(false) => break,
                 Err(error) => {
@@ -283,26 +286,26 @@ impl Both<'_> {
         }
         watch.rtl(cycle)?;
         // The cycle of the last release is the last one that both have.
-        if now > self.trace.until {
+        if now > self.trace.sink.until {
             return ControlFlow::Continue(());
         }
-        self.trace.apply(now);
+        self.trace.sink.apply(now);
         let mut moment =
             if self.moments.len() > BEFORE + AFTER as usize { self.moments.pop_front() } else { None }
                 .unwrap_or(Moment { cycle: 0, fast: Vec::new(), rtl: Vec::new() });
         moment.cycle = now;
-        moment.fast.clone_from(&self.trace.values);
+        moment.fast.clone_from(&self.trace.sink.values);
         moment.rtl.clear();
-        moment.rtl.extend(self.trace.signals.iter().map(|s| cycle.circuit.get(s.probe)));
+        moment.rtl.extend(self.trace.sink.signals.iter().map(|s| cycle.circuit.get(s.probe)));
         if let Some(difference) = &self.difference {
             let enough = now >= difference.cycle + AFTER;
             self.moments.push_back(moment);
             return if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         }
         let mut differing =
-            (0..self.trace.signals.len()).filter(|&i| !self.trace.equal(i, &moment.fast, &moment.rtl));
+            (0..self.trace.sink.signals.len()).filter(|&i| !self.trace.sink.equal(i, &moment.fast, &moment.rtl));
         if let Some(i) = differing.next() {
-            let signal = &self.trace.signals[i];
+            let signal = &self.trace.sink.signals[i];
             self.difference = Some(Difference {
                 step: cycle.step,
                 cycle: now,
