@@ -99,7 +99,7 @@ impl std::fmt::Display for Difference {
 pub struct Report {
     /// What the fast model made of it; absent where the two parted.
     pub outcome: Option<Outcome>,
-    /// What was read from the RTL itself; absent where it did not come to its end.
+    /// What was read from the RTL itself; absent where it did not come to its end, or a queue overflowed.
     pub rtl: Option<Readout>,
     /// The first difference.
     pub difference: Option<Difference>,
@@ -167,7 +167,7 @@ impl Lockstep {
         &self.trace.sink.signals
     }
 
-    /// Runs a sample until its end or the first difference.
+    /// Runs a sample until its end, the first difference, or the end of the step in which a queue overflows.
     ///
     /// # Errors
     /// Those of [`Simulator::run`]; [`Error::Rtl`] where the circuit violates a property or is stuck;
@@ -198,7 +198,7 @@ impl Lockstep {
             return Ok(Report { outcome: None, rtl: None, difference, cycles, values });
         }
         if overflow {
-            // A queue that is too short loses events: from there on the sample means nothing.
+            // A queue that is too short loses events: after that step the sample means nothing.
             let mut run = run;
             while run.advance(&mut NoProbe)? {}
             return Ok(Report { outcome: Some(run.finish()), rtl: None, difference, cycles, values });
@@ -266,11 +266,15 @@ struct Both<'a> {
 impl Both<'_> {
     fn cycle(&mut self, cycle: &mut Cycle<'_>, watch: &mut impl Watch) -> ControlFlow<()> {
         let Ok(now) = u64::try_from(cycle.cycle) else { return watch.rtl(cycle) };
-        while now >= self.trace.sink.until {
+        while now >= self.trace.sink.until && !self.overflow {
             match self.run.advance(self.trace) {
                 Ok(true) => {
+                    self.overflow = !self.run.overflows().is_empty();
                     let trace = &mut self.trace.sink;
                     trace.sort();
+                    if self.overflow {
+                        trace.overflow();
+                    }
                     watch.fast(trace.step, &trace.signals, &mut trace.changes);
                 }
                 Ok(false) => break,
@@ -278,10 +282,6 @@ impl Both<'_> {
                     self.failed = Some(error);
                     return ControlFlow::Break(());
                 }
-            }
-            if !self.run.overflows().is_empty() {
-                self.overflow = true;
-                return ControlFlow::Break(());
             }
         }
         watch.rtl(cycle)?;
@@ -293,33 +293,35 @@ impl Both<'_> {
         let mut moment =
             if self.moments.len() > BEFORE + AFTER as usize { self.moments.pop_front() } else { None }
                 .unwrap_or(Moment { cycle: 0, fast: Vec::new(), rtl: Vec::new() });
+        let trace = &self.trace.sink;
         moment.cycle = now;
-        moment.fast.clone_from(&self.trace.sink.values);
+        moment.fast.clone_from(&trace.values);
         moment.rtl.clear();
-        moment.rtl.extend(self.trace.sink.signals.iter().map(|s| cycle.circuit.get(s.probe)));
-        if let Some(difference) = &self.difference {
-            let enough = now >= difference.cycle + AFTER;
-            self.moments.push_back(moment);
-            return if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        moment.rtl.extend(trace.signals.iter().map(|s| cycle.circuit.get(s.probe)));
+        // After a step in which a queue overflowed nothing counts but that it ends on both sides at once.
+        let over = self.overflow && now == trace.until;
+        let compared = |s: &Signal| !over || (&s.component[..], &s.name[..]) == ("chip", "released");
+        if self.difference.is_none() {
+            let mut differing = (0..trace.signals.len())
+                .filter(|&i| compared(&trace.signals[i]) && !trace.equal(i, &moment.fast, &moment.rtl));
+            if let Some(i) = differing.next() {
+                let signal = &trace.signals[i];
+                self.difference = Some(Difference {
+                    step: cycle.step,
+                    cycle: now,
+                    component: signal.component.clone(),
+                    signal: signal.name.clone(),
+                    rtl: moment.rtl[i],
+                    fast: moment.fast[i],
+                    others: differing.count(),
+                });
+            }
+            self.cycles += 1;
+            self.values += moment.rtl.len() as u64;
         }
-        let mut differing =
-            (0..self.trace.sink.signals.len()).filter(|&i| !self.trace.sink.equal(i, &moment.fast, &moment.rtl));
-        if let Some(i) = differing.next() {
-            let signal = &self.trace.sink.signals[i];
-            self.difference = Some(Difference {
-                step: cycle.step,
-                cycle: now,
-                component: signal.component.clone(),
-                signal: signal.name.clone(),
-                rtl: moment.rtl[i],
-                fast: moment.fast[i],
-                others: differing.count(),
-            });
-        }
-        self.cycles += 1;
-        self.values += moment.rtl.len() as u64;
         self.moments.push_back(moment);
-        ControlFlow::Continue(())
+        let enough = self.difference.as_ref().is_some_and(|d| now >= d.cycle + AFTER);
+        if over || enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

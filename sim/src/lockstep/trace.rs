@@ -67,6 +67,18 @@ pub(super) struct Trace {
     /// The step that was run last, and the first cycle after it.
     pub(super) step: u32,
     pub(super) until: u64,
+    /// Queues that are compared, and how many events each holds.
+    queues: Vec<Queue>,
+    depth: u32,
+}
+
+/// The end of a shared queue that is written.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    write: Lane,
+    pointer: Lane,
+    overflow: Lane,
+    step: Lane,
 }
 
 /// Names of all components of a machine.
@@ -85,6 +97,7 @@ struct Declare<'a> {
     chosen: &'a BTreeSet<String>,
     signals: Vec<Signal>,
     initial: Vec<u64>,
+    queues: Vec<Queue>,
 }
 
 impl Declare<'_> {
@@ -144,6 +157,10 @@ impl Declare<'_> {
                 q.write_event[i] =
                     add(&format!("queue.write_{field}"), &format!("queue_write_{field}"), q.write)?;
             }
+            let overflow = add("queue.overflow", "overflow", None)?;
+            let step = add("queue.overflow_step", "overflow_step", overflow)?;
+            let (write, pointer) = (q.write, q.write_pointer);
+            self.queues.push(Queue { write, pointer, overflow, step });
         }
         core.credits = self.at(name, "output.credits", "sender.credits", None, credits)?;
         Ok(core)
@@ -159,7 +176,7 @@ impl Trace {
     ) -> Result<Follow<Self>, SimError> {
         let mesh = &program.platform.mesh;
         let (buffer, port) = (u64::from(mesh.router_buffer), u64::from(mesh.core_buffer));
-        let mut d = Declare { machine, chosen, signals: Vec::new(), initial: Vec::new() };
+        let mut d = Declare { machine, chosen, signals: Vec::new(), initial: Vec::new(), queues: Vec::new() };
         let mut lanes = Lanes::default();
         lanes.chip.step = d.at("chip", "step", "step", None, 0)?;
         lanes.chip.start = d.at("chip", "step_start", "start", None, 0)?;
@@ -184,7 +201,8 @@ impl Trace {
                 let level = format!("{side}_buffer.level");
                 router.level[p] = d.at(&component, &name("in_level"), &level, None, 0)?;
                 router.valid[p] = d.at(&component, &name("out_valid"), &name("out_valid"), None, 0)?;
-                router.flit[p] = d.at(&component, &name("out_flit"), &name("out_flit"), router.valid[p], 0)?;
+                router.flit[p] =
+                    d.at(&component, &name("out_flit"), &name("out_flit"), router.valid[p], 0)?;
                 router.credits[p] =
                     d.at(&component, &name("credits"), &name("out_credits"), None, credits)?;
             }
@@ -198,6 +216,8 @@ impl Trace {
             next: 0,
             step: 0,
             until: 0,
+            queues: d.queues,
+            depth: program.platform.shared_queue.depth,
         };
         Ok(Follow::new(program, lanes, trace))
     }
@@ -214,6 +234,39 @@ impl Trace {
         self.changes.drain(..self.next);
         self.next = 0;
         self.changes.sort_by_key(|c| (c.cycle, c.rank));
+    }
+
+    /// A queue was too short for the step that was run last. The fast model goes on as with one that is deep enough; this
+    /// is what one does that is not: it writes no event that it has no room for, and latches that it lost one, and when.
+    pub(super) fn overflow(&mut self) {
+        for queue in &self.queues {
+            let (mut room, mut lost) = (self.depth, None);
+            self.changes.retain(|change| {
+                let lane = Some(change.signal);
+                if lane == queue.write && change.value == Value::Set(1) {
+                    if room == 0 {
+                        lost.get_or_insert(change.cycle);
+                        return false;
+                    }
+                    room -= 1;
+                }
+                // The pointer moves a cycle later.
+                let moves = lane == queue.pointer && matches!(change.value, Value::Add(_));
+                !moves || lost.is_none_or(|lost| change.cycle <= lost)
+            });
+            if let Some(cycle) = lost {
+                for (lane, value) in [(queue.overflow, 1), (queue.step, self.step.into())] {
+                    let latched = lane.map(|signal| Change {
+                        cycle: cycle + 1,
+                        signal,
+                        value: Value::Set(value),
+                        rank: 1,
+                    });
+                    self.changes.extend(latched);
+                }
+            }
+        }
+        self.sort();
     }
 
     /// Brings the values up to a cycle.
