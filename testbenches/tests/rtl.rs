@@ -1,5 +1,6 @@
 //! Whole chips in RTL: the golden spikes and scores, and every signal of the fast model in every cycle.
 
+use hw::image::PopulationKind;
 use hw::machine::{Machine, MachineError};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRng, TestRunner};
 use sim::lockstep::{Components, Lockstep};
 use sim::{Options, Simulator};
-use spikes::Binned;
+use spikes::{Binned, Binning, SpikeFile};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use testbenches::golden::{NAMES, Outcome, Vector};
@@ -140,6 +141,22 @@ on_presets! {
 }
 
 #[test]
+fn a_sample_of_the_default_image() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace");
+    let image = Image::read(&root.join("shd.bin")).expect("the default image");
+    let stimulus = image.stimulus.as_ref().expect("its stimulus");
+    let stimulus = SpikeFile::from_bytes(stimulus, std::path::Path::new("shd.bin")).expect("spikes");
+    let network = &image.network;
+    let inputs = network.populations.iter().find(|p| p.kind == PopulationKind::Input).expect("checked");
+    let (steps, step_ms) = (network.steps, network.step_ms);
+    let binning = Binning { steps, step_ms, channels: inputs.size, group: network.group };
+    let input = stimulus.bin(0, &binning).expect("fits");
+    let [ring, queue] = Structure::ALL.map(|s| lockstep(&mut side_by_side(&image, s), &input));
+    assert_eq!(ring, queue);
+    assert!(ring.0.len() > 100, "{} spikes", ring.0.len());
+}
+
+#[test]
 fn a_chip_without_the_routers_that_no_flit_can_reach_is_the_whole_chip_in_every_cycle() {
     let fits = random::case().prop_filter("a network that fits a small mesh", |(network, _, platform)| {
         let image = |&s: &Structure| compiler::image(network, b"", platform, s).is_ok();
@@ -155,8 +172,7 @@ fn a_chip_without_the_routers_that_no_flit_can_reach_is_the_whole_chip_in_every_
                 let mut whole = Machine::new(&image, structure).expect("a circuit");
                 let mut cut = Machine::in_use(&image, structure).expect("a circuit");
                 left_out.set(
-                    left_out.get()
-                        + whole.circuit().design().instances()
+                    left_out.get() + whole.circuit().design().instances()
                         - cut.circuit().design().instances(),
                 );
                 prop_assert_eq!(cut.run(&channels).expect("runs"), whole.run(&channels).expect("runs"));
@@ -257,5 +273,33 @@ fn a_machine_refuses_what_does_not_fit_its_image_and_runs_on() {
     let mut fresh = Machine::new(&image, Structure::RingBuffer).expect("a circuit");
     assert_eq!(after, fresh.run(&good).expect("runs"), "what broke off leaves nothing behind");
     fresh.patience = 3;
-    assert!(matches!(fresh.run(&good), Err(MachineError::Stuck { step: 0, cycles: 4 })));
+    assert!(matches!(fresh.run(&good), Err(MachineError::Stuck { step: 0, cycles: 4, .. })));
+}
+
+/// Takes the credits of a link away as long as a sample runs.
+#[test]
+fn a_chip_that_is_stuck_ends_in_time_and_says_who_waits_for_whom() {
+    let (_, image, _) = four_cores("basic", |_| ());
+    let channels: Vec<Vec<u32>> = vec![(0..20).collect(); image.network.steps as usize];
+    for structure in Structure::ALL {
+        let mut machine = Machine::new(&image, structure).expect("a circuit");
+        // A step that goes on is never called stuck, and one that does not takes no hours.
+        let longest = machine.run(&channels).expect("runs").steps.iter().map(|s| s.release - s.start).max();
+        assert!((longest.expect("steps")..100_000_000).contains(&machine.patience), "{}", machine.patience);
+        machine.patience = 10_000;
+        let stuck = machine.run_with(&channels, |cycle| {
+            cycle.circuit.poke("router_1_0.west_out_credits", 0).expect("a register");
+            ControlFlow::Continue(())
+        });
+        let error = stuck.expect_err("nothing passes there");
+        assert!(matches!(error, MachineError::Stuck { cycles: 10_001, .. }), "{error}");
+        let said = error.to_string();
+        for says in [
+            "the first waits for its output west, which has 0 credits",
+            "injector 0 has ",
+            "flits to send and 0 credits",
+        ] {
+            assert!(said.contains(says), "{says}: {said}");
+        }
+    }
 }
