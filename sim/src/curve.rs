@@ -1,7 +1,7 @@
 //! `sim noc`: the latency-load curve of the mesh alone, as table, CSV and picture.
 
 use crate::cli::Noc;
-use crate::paths::keep_apart;
+use crate::paths::{can_write, keep_apart};
 use crate::report::print;
 use crate::run::warn;
 use anyhow::{Context, Result, bail};
@@ -23,6 +23,7 @@ pub fn run(args: &Noc) -> Result<ExitCode> {
     let outputs = [("--csv", &args.csv), ("--svg", &args.svg)];
     let outputs: Vec<_> = outputs.into_iter().filter_map(|(o, p)| Some((o, p.clone()?))).collect();
     keep_apart(&[], &outputs)?;
+    can_write(&outputs, &[])?;
     let setup = Setup {
         width: args.width,
         height: args.height,

@@ -2,7 +2,7 @@
 
 use crate::cli::Args;
 use crate::lockstep_run::{Parted, in_lockstep};
-use crate::paths::keep_apart;
+use crate::paths::{can_write, keep_apart};
 use crate::random_input::RandomInput;
 use crate::report::Report;
 use anyhow::{Context, Result, anyhow, bail};
@@ -45,7 +45,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let mut inputs = vec![("--image", args.image.as_path())];
     inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
-    keep_apart(&inputs, &outputs(args))?;
+    let outputs = outputs(args);
+    keep_apart(&inputs, &outputs)?;
+    can_write(&outputs, &["--stats", "--report"])?;
     let image = Image::read(&args.image)?;
     let origin = match (&args.input, args.random_input) {
         (Some(path), _) => Origin::File(path),

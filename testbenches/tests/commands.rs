@@ -139,6 +139,33 @@ fn no_output_takes_the_place_of_an_input_or_of_another() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_refused_before_the_run() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    let before = || std::fs::read_dir(at.path()).expect("folder").count();
+    let there = before();
+    let [missing, in_a_file] = ["no/out", "basic.bin/out"].map(|f| at.path().join(f));
+    let folder = at.path().to_path_buf();
+    let mut cases = Vec::new();
+    for option in ["--vcd", "--fst", "--spikes", "--results"] {
+        cases.extend([(option, &missing), (option, &in_a_file), (option, &folder)]);
+    }
+    cases.extend([("--stats", &in_a_file), ("--stats", &folder), ("--report", &in_a_file), ("--report", &image)]);
+    let sealed = Path::new("/proc/out").to_path_buf();
+    if cfg!(target_os = "linux") {
+        cases.extend(["--vcd", "--spikes", "--stats", "--report"].map(|option| (option, &sealed)));
+    }
+    for (option, path) in cases {
+        // A run that began would take minutes.
+        let out = sim(&["--image", text(&image), "--random-input", "100000,20,1", "--samples", "0", option, text(path)]);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{option} {}: {said}", path.display());
+        assert!(said.contains(option) && said.contains(text(path)), "{option} {}: {said}", path.display());
+        assert_eq!(before(), there, "{option} {}: a refused run writes nothing", path.display());
+    }
+}
+
+#[test]
 fn a_choice_of_waves_that_chooses_nothing_is_refused() {
     let at = tempfile::tempdir().expect("folder");
     let image = image(at.path(), 4096);
