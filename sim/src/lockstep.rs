@@ -17,6 +17,7 @@ use spikes::Binned;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 use trace::Trace;
 pub use trace::{Change, Signal, Value};
 
@@ -212,6 +213,26 @@ impl Lockstep {
         let difference = compare(&program, &ran, &readout, &outcome);
         let outcome = difference.is_none().then_some(outcome);
         Ok(Report { outcome, rtl: Some(readout), difference, cycles, values })
+    }
+
+    /// Runs a sample until its end; where the two sides part, or the circuit stops, both go into a VCD at `waves`.
+    ///
+    /// # Errors
+    /// Those of [`Lockstep::run`]; [`Error::Parted`] and [`Error::Stopped`] once the VCD is there; [`Error::Waves`].
+    pub fn check(&mut self, input: &Binned, waves: &Path, watch: &mut impl Watch) -> Result<Report, Error> {
+        let path = waves.display().to_string();
+        let error = match self.run(input, watch) {
+            Ok(Report { difference: Some(difference), .. }) => {
+                Error::Parted { difference, waves: path.clone() }
+            }
+            Err(Error::Rtl(source @ (MachineError::Violation(_) | MachineError::Stuck { .. }))) => {
+                Error::Stopped { source, waves: path.clone() }
+            }
+            other => return other,
+        };
+        let mut file = Vec::new();
+        let written = self.waves(&mut file).and_then(|()| spikes::write_whole(waves, &file));
+        Err(written.map_or_else(|source| Error::Waves { path, source }, |()| error))
     }
 
     /// Writes the last cycles of the last run as VCD, both sides in it.
