@@ -69,7 +69,7 @@ pub struct Noc {
         long,
         value_name = "RATE,..",
         value_delimiter = ',',
-        default_value = "0.01,0.05,0.1,0.15,0.18,0.2,0.22,0.24,0.26,0.28,0.3,0.32,0.34,0.36,0.4"
+        default_value = "0.01,0.05,0.1,0.15,0.18,0.2,0.22,0.24,0.25,0.26,0.28,0.3,0.32,0.34,0.36,0.4"
     )]
     pub rates: Vec<f64>,
     /// Cycles before measuring
