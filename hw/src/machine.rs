@@ -5,11 +5,12 @@
 
 use crate::blocks::chip::Chip;
 use crate::blocks::core_of;
+use crate::blocks::router::Port;
 use crate::image::{Build, Image};
-use crate::layout::Target;
+use crate::layout::{Memory, Target};
 use crate::platform::{Mesh, Structure};
 use rtl::{Def, Errors, Input, Library, Probe, SimError, Simulator, Violation};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 
 /// Why a machine cannot be made or a sample not be run.
@@ -52,12 +53,14 @@ pub enum MachineError {
         channels: usize,
     },
     /// A step, or the reset phase, does not end.
-    #[error("step {step} is not over after {cycles} cycles: the chip is stuck")]
+    #[error("step {step} is not over after {cycles} cycles: the chip is stuck; {}", waiting.join("; "))]
     Stuck {
         /// The step.
         step: u32,
         /// Cycles since it started.
         cycles: u64,
+        /// Who waits for whom.
+        waiting: Vec<String>,
     },
     /// The observer asked to stop.
     #[error("interrupted")]
@@ -157,6 +160,7 @@ pub struct Machine {
     pub(crate) build: Build,
     steps: u32,
     pub(crate) mesh: Mesh,
+    left_out: BTreeSet<(u16, u16)>,
     /// Scores of each core.
     readouts: Vec<u32>,
     /// Targets of each channel, packed.
@@ -172,7 +176,8 @@ pub struct Machine {
     released: Probe,
     /// The last sample did not come to its end.
     broken_off: bool,
-    /// Cycles after which a step that is not over is an error.
+    /// Cycles after which a step, or the reset phase, that is not over is an error. At first so many that no step of this
+    /// image can need them.
     pub patience: u64,
 }
 
@@ -182,7 +187,22 @@ impl Machine {
     /// # Errors
     /// [`MachineError::NoBuild`], [`MachineError::Build`], [`MachineError::Circuit`].
     pub fn new(image: &Image, structure: Structure) -> Result<Self, MachineError> {
-        let (build, def) = elaborate(image, structure)?;
+        let build = build_of(image, structure)?;
+        Self::of(image, build, &Chip::of(image, build))
+    }
+
+    /// The same machine without the routers that no flit can reach ([`Chip::in_use`]): equal to the whole in every cycle
+    /// and every signal that it has, and faster by as much as it lacks.
+    ///
+    /// # Errors
+    /// Those of [`Machine::new`].
+    pub fn in_use(image: &Image, structure: Structure) -> Result<Self, MachineError> {
+        let build = build_of(image, structure)?;
+        Self::of(image, build, &Chip::in_use(image, build))
+    }
+
+    fn of(image: &Image, build: &Build, chip: &Chip<'_>) -> Result<Self, MachineError> {
+        let def = circuit_of(chip)?;
         let mut circuit = Simulator::new(&def);
         for (path, words) in contents(build, circuit.design().memory_paths()) {
             let memory = circuit.memory(&path)?;
@@ -214,7 +234,8 @@ impl Machine {
             build: build.clone(),
             steps: image.network.steps,
             mesh: image.platform.mesh.clone(),
-            readouts: Chip::of(image, build).sites.iter().map(|s| s.readouts).collect(),
+            left_out: chip.left_out.clone(),
+            readouts: chip.sites.iter().map(|s| s.readouts).collect(),
             inputs: build.inputs.iter().map(pack).collect(),
             hosts,
             cores,
@@ -226,7 +247,7 @@ impl Machine {
             start: circuit.probe("start")?,
             released: circuit.probe("released")?,
             broken_off: false,
-            patience: 1 << 32,
+            patience: longest_step(image, build),
             circuit,
         })
     }
@@ -235,6 +256,12 @@ impl Machine {
     #[must_use]
     pub fn circuit(&self) -> &Simulator {
         &self.circuit
+    }
+
+    /// Whether it has the router at a place.
+    #[must_use]
+    pub fn has_router(&self, x: u16, y: u16) -> bool {
+        !self.left_out.contains(&(x, y))
     }
 
     /// Population and index in it of a core's neuron.
@@ -316,8 +343,50 @@ impl Machine {
         Ok(cycles)
     }
 
-    fn be_patient(&self, step: u32, cycles: u64) -> Result<(), MachineError> {
-        if cycles > self.patience { Err(MachineError::Stuck { step, cycles }) } else { Ok(()) }
+    fn be_patient(&mut self, step: u32, cycles: u64) -> Result<(), MachineError> {
+        if cycles <= self.patience {
+            return Ok(());
+        }
+        Err(MachineError::Stuck { step, cycles, waiting: self.waiting()? })
+    }
+
+    /// Who waits for whom in this cycle.
+    fn waiting(&mut self) -> Result<Vec<String>, SimError> {
+        let Self { circuit, build, mesh, left_out, hosts, .. } = self;
+        let mut waiting = Vec::new();
+        for (i, host) in hosts.iter().enumerate().filter(|(_, h)| !h.waiting.is_empty()) {
+            let credits = circuit.peek(&format!("injector_{i}.out_credits"))?;
+            let flits = host.waiting.len();
+            waiting.push(format!("injector {i} has {flits} flits to send and {credits} credits"));
+        }
+        for (x, y) in build.cores.iter().map(|c| (c.x, c.y)) {
+            let mut peek = |signal: &str| circuit.peek(&format!("core_{x}_{y}.{signal}"));
+            if peek("quiet")? == 0 {
+                let (level, credits) = (peek("input_level")?, peek("sender.credits")?);
+                waiting.push(format!(
+                    "core ({x}, {y}) is not done: {level} flits in its input port, {credits} credits to send"
+                ));
+            }
+        }
+        let places = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y)));
+        for (x, y) in places.filter(|place| !left_out.contains(place)) {
+            let mut peek = |signal: &str| circuit.peek(&format!("router_{x}_{y}.{signal}"));
+            for input in Port::ALL.map(Port::name) {
+                let level = peek(&format!("{input}_buffer.level"))?;
+                if level == 0 {
+                    continue;
+                }
+                for output in Port::ALL.map(Port::name) {
+                    if peek(&format!("{input}_asks_{output}"))? == 1 {
+                        let credits = peek(&format!("{output}_out_credits"))?;
+                        waiting.push(format!(
+                            "router ({x}, {y}) {input} holds {level} flits, the first waits for its output {output}, which has {credits} credits"
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(waiting)
     }
 
     /// A step from its first cycle. It leaves the circuit in the cycle of its release.
@@ -409,20 +478,50 @@ impl Machine {
     }
 }
 
+/// Cycles that no step and no reset phase of a build can need: as if everything that can happen in one were done one
+/// after the other, each at its slowest.
+fn longest_step(image: &Image, build: &Build) -> u64 {
+    let (mesh, widths) = (&image.platform.mesh, build.widths(&image.platform));
+    let mut flits: u64 = build.inputs.iter().map(|targets| targets.len() as u64).sum();
+    // Synapses of an axon, and what cores do beside them.
+    let (mut longest, mut others) = (0, 0);
+    for core in &build.cores {
+        flits += core.words(Memory::Routes).len() as u64;
+        let rows = core.words(Memory::Axons).iter().map(|&word| u64::from(widths.axon_row_of(word).base));
+        let mut ends: Vec<_> = rows.chain([core.words(Memory::Synapses).len() as u64]).collect();
+        ends.sort_unstable();
+        longest = ends.windows(2).map(|w| w[1] - w[0]).fold(longest, u64::max);
+        others += 16 * u64::from(core.neurons()) * u64::from(build.depth);
+    }
+    let events = match build.structure {
+        Structure::RingBuffer => 0,
+        Structure::SharedQueue => u64::from(image.platform.shared_queue.depth) * build.cores.len() as u64,
+    };
+    let way = 4 * (u64::from(mesh.width) + u64::from(mesh.height) + 2);
+    (flits + events) * (way + 2 * longest + 16) + others + u64::from(mesh.barrier_latency) + 64
+}
+
 /// The build of a structure and its chip.
 ///
 /// # Errors
 /// [`MachineError::NoBuild`], [`MachineError::Build`].
 pub fn elaborate(image: &Image, structure: Structure) -> Result<(&Build, Def), MachineError> {
-    let build = image.builds.iter().find(|b| b.structure == structure).ok_or_else(|| {
+    let build = build_of(image, structure)?;
+    Ok((build, circuit_of(&Chip::of(image, build))?))
+}
+
+fn build_of(image: &Image, structure: Structure) -> Result<&Build, MachineError> {
+    image.builds.iter().find(|b| b.structure == structure).ok_or_else(|| {
         let refusal = image.refused.iter().find(|r| r.structure == structure);
         let reason = refusal.map_or("compile it with --delays".into(), |r| r.reason.clone());
         MachineError::NoBuild { structure, reason }
-    })?;
+    })
+}
+
+fn circuit_of(chip: &Chip<'_>) -> Result<Def, MachineError> {
     let mut library = Library::new();
-    let core = core_of(&mut library, &image.platform, structure)?;
-    let chip = Chip::of(image, build).elaborate(&mut library, &core)?;
-    Ok((build, chip))
+    let core = core_of(&mut library, chip.platform, chip.widths.structure)?;
+    Ok(chip.elaborate(&mut library, &core)?)
 }
 
 /// Of a chip's memories those with contents in a build, by path.

@@ -69,7 +69,7 @@ pub struct Noc {
         long,
         value_name = "RATE,..",
         value_delimiter = ',',
-        default_value = "0.01,0.05,0.1,0.15,0.18,0.2,0.22,0.24,0.26,0.28,0.3,0.32,0.34,0.36,0.4"
+        default_value = "0.01,0.05,0.1,0.15,0.18,0.2,0.22,0.24,0.25,0.26,0.28,0.3,0.32,0.34,0.36,0.4"
     )]
     pub rates: Vec<f64>,
     /// Cycles before measuring
@@ -102,7 +102,8 @@ pub struct Args {
     /// Random spikes instead: so many samples of so many spikes each, from a seed
     #[arg(long, value_name = "SAMPLES,SPIKES,SEED", conflicts_with = "input")]
     pub random_input: Option<RandomInput>,
-    /// Samples: all, N (the one of index N), or A..B (half-open) [default: all, or 0 with waves]
+    /// Samples: all, N (the one of index N), or A..B (half-open) [default: all, or 0 with waves or
+    /// with --lockstep]
     #[arg(long, value_name = "RANGE")]
     pub samples: Option<SampleRange>,
     /// Delay structure to run on, where the image holds both [default: the image's own]
@@ -121,7 +122,8 @@ pub struct Args {
     #[arg(long, value_name = "GLOB", requires = "waves")]
     pub vcd_scope: Vec<glob::Pattern>,
     /// Run these components in RTL too and compare them with it in every cycle: all, or names like 0_1 (core and router
-    /// at column 0, row 1), core_0_1, router_2_0, injector_0 with commas between; the first difference ends the run, status 1
+    /// at column 0, row 1), core_0_1, router_2_0, injector_0 with commas between; the first difference ends the run, status 1.
+    /// The whole chip runs in RTL whatever is named
     #[arg(long, value_name = "CORES|all", conflicts_with_all = ["waves", "threads"])]
     pub lockstep: Option<Components>,
     /// Where --lockstep writes both sides as VCD if they differ

@@ -1,6 +1,6 @@
 //! `sim cost`: stages of the cost report. Read, run what has no statistics, price, write.
 
-use crate::paths::keep_apart;
+use crate::paths::{can_write, keep_apart};
 use crate::report::print;
 use crate::run::{Origin, header};
 use anyhow::{Context, Result, bail};
@@ -69,7 +69,9 @@ pub fn run(args: &CostArgs) -> Result<ExitCode> {
     let mut inputs = vec![("--image", args.image.as_path())];
     inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
     inputs.extend(args.stats.iter().map(|p| ("--stats", p.as_path())));
-    keep_apart(&inputs, &["cost.json", "cost.html"].map(|file| ("--output", args.output.join(file))))?;
+    let outputs = ["cost.json", "cost.html"].map(|file| ("--output", args.output.join(file)));
+    keep_apart(&inputs, &outputs)?;
+    can_write(&outputs, &["--output"])?;
     let image = Image::read(&args.image)?;
     let names = if args.node.is_empty() { vec![NODES[0].name.to_string()] } else { args.node.clone() };
     let nodes = names.iter().map(|n| Node::named(n)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;

@@ -1,7 +1,7 @@
 //! `sim noc`: the latency-load curve of the mesh alone, as table, CSV and picture.
 
 use crate::cli::Noc;
-use crate::paths::keep_apart;
+use crate::paths::{can_write, keep_apart};
 use crate::report::print;
 use crate::run::warn;
 use anyhow::{Context, Result, bail};
@@ -23,6 +23,7 @@ pub fn run(args: &Noc) -> Result<ExitCode> {
     let outputs = [("--csv", &args.csv), ("--svg", &args.svg)];
     let outputs: Vec<_> = outputs.into_iter().filter_map(|(o, p)| Some((o, p.clone()?))).collect();
     keep_apart(&[], &outputs)?;
+    can_write(&outputs, &[])?;
     let setup = Setup {
         width: args.width,
         height: args.height,
@@ -55,7 +56,7 @@ pub fn run(args: &Noc) -> Result<ExitCode> {
         spikes::write_whole(path, csv(&points).as_bytes()).with_context(|| path.display().to_string())?;
     }
     if let Some(path) = &args.svg {
-        spikes::write_whole(path, svg(&setup, &points).as_bytes())
+        spikes::write_whole(path, svg(&setup, &points, limit).as_bytes())
             .with_context(|| path.display().to_string())?;
     }
     print(&text(&setup, &points, limit))?;
@@ -130,7 +131,7 @@ const SIZE: (f64, f64) = (640.0, 420.0);
 const MARGIN: (f64, f64) = (60.0, 50.0);
 const TOP: f64 = 60.0;
 
-fn svg(setup: &Setup, points: &[Point]) -> String {
+fn svg(setup: &Setup, points: &[Point], limit: Option<(f64, f64)>) -> String {
     let right = points.iter().map(|p| p.rate).fold(0.1, f64::max).min(1.0);
     let at = |rate: f64, latency: f64| {
         (
@@ -191,6 +192,18 @@ fn svg(setup: &Setup, points: &[Point]) -> String {
     }
     line(format_args!("<path d=\"{path}\" fill=\"none\" stroke=\"#0b63a5\" stroke-width=\"2\"/>"));
     line(format_args!("<text x=\"{:.1}\" y=\"40\" fill=\"#0b63a5\">this mesh</text>", MARGIN.0 + 20.0));
+    if let Some((carried, not)) = limit {
+        let ((x, bottom), (_, top)) = (at(f64::midpoint(carried, not), 0.0), at(0.0, TOP));
+        line(format_args!(
+            "<path d=\"M{x:.1} {bottom:.1}V{top:.1}\" stroke=\"#0b63a5\" stroke-dasharray=\"4 3\"/>"
+        ));
+        line(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#0b63a5\">saturates at {:.3}</text>",
+            x - 6.0,
+            top + 14.0,
+            f64::midpoint(carried, not)
+        ));
+    }
     if (setup.width, setup.height, setup.router_buffer) == (8, 8, 4) {
         for (rate, latency) in BOOKSIM.into_iter().filter(|b| b.0 <= right) {
             let (x, y) = at(rate, latency);

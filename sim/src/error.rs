@@ -1,5 +1,7 @@
 //! What can stop a simulation.
 
+use crate::lockstep::Difference;
+use hw::machine::MachineError::{Stuck, Violation};
 use hw::platform::Structure;
 
 /// What can stop a simulation.
@@ -65,12 +67,43 @@ pub enum Error {
     /// The circuit cannot be made, or stopped by itself.
     #[error("RTL: {0}")]
     Rtl(#[from] hw::machine::MachineError),
+    /// RTL and fast model differ.
+    #[error("{difference}; both sides around it are in {waves}")]
+    Parted {
+        /// Where.
+        difference: Difference,
+        /// Waves of both sides.
+        waves: String,
+    },
+    /// The circuit stopped by itself in lockstep.
+    #[error("RTL: {source}; both sides before it are in {waves}")]
+    Stopped {
+        /// Why.
+        source: hw::machine::MachineError,
+        /// Waves of both sides.
+        waves: String,
+    },
     /// A name given to `--lockstep` that the chip does not have.
-    #[error("--lockstep {name}: no such component; write `all`, or names with commas between them: {known}")]
+    #[error(
+        "--lockstep {name}: no such component that a flit can reach; write `all`, or names with commas between them: {known}"
+    )]
     Component {
         /// What was asked for.
         name: String,
         /// What there is.
         known: String,
     },
+}
+
+impl Error {
+    /// Exit status of a command that ends with it: 1 where the run itself failed, 130 where it was interrupted, else 2.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Deadlock { .. } | Self::Parted { .. } => 1,
+            Self::Rtl(Stuck { .. } | Violation(_)) | Self::Stopped { .. } => 1,
+            Self::Interrupted => 130,
+            _ => 2,
+        }
+    }
 }

@@ -9,6 +9,7 @@
 mod core;
 pub mod cost;
 pub mod error;
+mod lanes;
 pub mod lockstep;
 pub mod memory;
 pub mod mesh;

@@ -3,11 +3,12 @@
 //! The fast model runs a step; what it says of the signals of the chosen components is put in the order of its cycles;
 //! then the RTL runs through them, and both are compared before each clock edge. Memory is bounded by the busiest step.
 //! The whole chip runs in RTL, and the chosen components are compared, so that a component is fed by RTL, never by
-//! what is being tested.
+//! what is being tested. Routers that no flit can reach may be left out ([`Machine::in_use`]): they never do anything.
 
 mod trace;
 
 use crate::error::Error;
+use crate::lanes::Follow;
 use crate::probe::NoProbe;
 use crate::{Outcome, Run, Simulator, Spike};
 use hw::machine::{self, Cycle, Machine, MachineError};
@@ -16,6 +17,7 @@ use spikes::Binned;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 use trace::Trace;
 pub use trace::{Change, Signal, Value};
 
@@ -98,7 +100,7 @@ impl std::fmt::Display for Difference {
 pub struct Report {
     /// What the fast model made of it; absent where the two parted.
     pub outcome: Option<Outcome>,
-    /// What was read from the RTL itself; absent where it did not come to its end.
+    /// What was read from the RTL itself; absent where it did not come to its end, or a queue overflowed.
     pub rtl: Option<Readout>,
     /// The first difference.
     pub difference: Option<Difference>,
@@ -143,7 +145,7 @@ struct Moment {
 pub struct Lockstep {
     fast: Simulator,
     machine: Machine,
-    trace: Trace,
+    trace: Follow<Trace>,
     /// The last cycles, the latest at the end.
     moments: VecDeque<Moment>,
 }
@@ -154,19 +156,19 @@ impl Lockstep {
     /// # Errors
     /// [`Error::Component`], or [`Error::Rtl`] where the circuit lacks a signal.
     pub fn new(fast: Simulator, machine: Machine, components: &Components) -> Result<Self, Error> {
-        let known = trace::components(fast.program());
+        let known = trace::components(fast.program(), &machine);
         let chosen = components.resolve(&known)?;
-        let trace = Trace::new(fast.program(), &machine, &chosen).map_err(MachineError::from)?;
+        let trace = Trace::follow(fast.program(), &machine, &chosen).map_err(MachineError::from)?;
         Ok(Self { fast, machine, trace, moments: VecDeque::new() })
     }
 
     /// Signals that are compared.
     #[must_use]
     pub fn signals(&self) -> &[Signal] {
-        &self.trace.signals
+        &self.trace.sink.signals
     }
 
-    /// Runs a sample until its end or the first difference.
+    /// Runs a sample until its end, the first difference, or the end of the step in which a queue overflows.
     ///
     /// # Errors
     /// Those of [`Simulator::run`]; [`Error::Rtl`] where the circuit violates a property or is stuck;
@@ -177,6 +179,7 @@ impl Lockstep {
         let channels: Vec<Vec<u32>> = (0..program.network.steps).map(|t| input.step(t).to_vec()).collect();
         moments.clear();
         trace.begin();
+        trace.sink.begin();
         let mut both = Both {
             run: fast.begin(input)?,
             trace,
@@ -196,7 +199,7 @@ impl Lockstep {
             return Ok(Report { outcome: None, rtl: None, difference, cycles, values });
         }
         if overflow {
-            // A queue that is too short loses events: from there on the sample means nothing.
+            // A queue that is too short loses events: after that step the sample means nothing.
             let mut run = run;
             while run.advance(&mut NoProbe)? {}
             return Ok(Report { outcome: Some(run.finish()), rtl: None, difference, cycles, values });
@@ -212,6 +215,26 @@ impl Lockstep {
         Ok(Report { outcome, rtl: Some(readout), difference, cycles, values })
     }
 
+    /// Runs a sample until its end; where the two sides part, or the circuit stops, both go into a VCD at `waves`.
+    ///
+    /// # Errors
+    /// Those of [`Lockstep::run`]; [`Error::Parted`] and [`Error::Stopped`] once the VCD is there; [`Error::Waves`].
+    pub fn check(&mut self, input: &Binned, waves: &Path, watch: &mut impl Watch) -> Result<Report, Error> {
+        let path = waves.display().to_string();
+        let error = match self.run(input, watch) {
+            Ok(Report { difference: Some(difference), .. }) => {
+                Error::Parted { difference, waves: path.clone() }
+            }
+            Err(Error::Rtl(source @ (MachineError::Violation(_) | MachineError::Stuck { .. }))) => {
+                Error::Stopped { source, waves: path.clone() }
+            }
+            other => return other,
+        };
+        let mut file = Vec::new();
+        let written = self.waves(&mut file).and_then(|()| spikes::write_whole(waves, &file));
+        Err(written.map_or_else(|source| Error::Waves { path, source }, |()| error))
+    }
+
     /// Writes the last cycles of the last run as VCD, both sides in it.
     ///
     /// # Errors
@@ -223,7 +246,7 @@ impl Lockstep {
         let sides = ["fast", "rtl"].map(|side| {
             let side = layout.scope(Some(top), side);
             let mut last: Option<(&str, _)> = None;
-            let signals = self.trace.signals.iter().map(|signal| {
+            let signals = self.trace.sink.signals.iter().map(|signal| {
                 let scope = match last {
                     Some((name, scope)) if name == signal.component => scope,
                     _ => layout.scope(Some(side), &signal.component),
@@ -237,8 +260,8 @@ impl Lockstep {
         let mut writer = Writer::new(out, &layout, 1, "delayline sim: RTL and fast model where they part")?;
         for moment in &self.moments {
             let time = moment.cycle * period;
-            let equal = |i| self.trace.equal(i, &moment.fast, &moment.rtl);
-            writer.change(time, differs, (!(0..self.trace.signals.len()).all(equal)).into())?;
+            let equal = |i| self.trace.sink.equal(i, &moment.fast, &moment.rtl);
+            writer.change(time, differs, (!(0..self.trace.sink.signals.len()).all(equal)).into())?;
             for (signals, values) in sides.iter().zip([&moment.fast, &moment.rtl]) {
                 for (&signal, &value) in signals.iter().zip(values) {
                     writer.change(time, signal, value)?;
@@ -252,7 +275,7 @@ impl Lockstep {
 /// A run in progress.
 struct Both<'a> {
     run: Run<'a>,
-    trace: &'a mut Trace,
+    trace: &'a mut Follow<Trace>,
     moments: &'a mut VecDeque<Moment>,
     failed: Option<Error>,
     difference: Option<Difference>,
@@ -264,11 +287,16 @@ struct Both<'a> {
 impl Both<'_> {
     fn cycle(&mut self, cycle: &mut Cycle<'_>, watch: &mut impl Watch) -> ControlFlow<()> {
         let Ok(now) = u64::try_from(cycle.cycle) else { return watch.rtl(cycle) };
-        while now >= self.trace.until {
+        while now >= self.trace.sink.until && !self.overflow {
             match self.run.advance(self.trace) {
                 Ok(true) => {
-                    self.trace.sort();
-                    watch.fast(self.trace.step, &self.trace.signals, &mut self.trace.changes);
+                    self.overflow = !self.run.overflows().is_empty();
+                    let trace = &mut self.trace.sink;
+                    trace.sort();
+                    if self.overflow {
+                        trace.overflow();
+                    }
+                    watch.fast(trace.step, &trace.signals, &mut trace.changes);
                 }
                 Ok(false) => break,
                 Err(error) => {
@@ -276,47 +304,45 @@ impl Both<'_> {
                     return ControlFlow::Break(());
                 }
             }
-            if !self.run.overflows().is_empty() {
-                self.overflow = true;
-                return ControlFlow::Break(());
-            }
         }
         watch.rtl(cycle)?;
         // The cycle of the last release is the last one that both have.
-        if now > self.trace.until {
+        if now > self.trace.sink.until {
             return ControlFlow::Continue(());
         }
-        self.trace.apply(now);
+        self.trace.sink.apply(now);
         let mut moment =
             if self.moments.len() > BEFORE + AFTER as usize { self.moments.pop_front() } else { None }
                 .unwrap_or(Moment { cycle: 0, fast: Vec::new(), rtl: Vec::new() });
+        let trace = &self.trace.sink;
         moment.cycle = now;
-        moment.fast.clone_from(&self.trace.values);
+        moment.fast.clone_from(&trace.values);
         moment.rtl.clear();
-        moment.rtl.extend(self.trace.signals.iter().map(|s| cycle.circuit.get(s.probe)));
-        if let Some(difference) = &self.difference {
-            let enough = now >= difference.cycle + AFTER;
-            self.moments.push_back(moment);
-            return if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        moment.rtl.extend(trace.signals.iter().map(|s| cycle.circuit.get(s.probe)));
+        // After a step in which a queue overflowed nothing counts but that it ends on both sides at once.
+        let over = self.overflow && now == trace.until;
+        let compared = |s: &Signal| !over || (&s.component[..], &s.name[..]) == ("chip", "released");
+        if self.difference.is_none() {
+            let mut differing = (0..trace.signals.len())
+                .filter(|&i| compared(&trace.signals[i]) && !trace.equal(i, &moment.fast, &moment.rtl));
+            if let Some(i) = differing.next() {
+                let signal = &trace.signals[i];
+                self.difference = Some(Difference {
+                    step: cycle.step,
+                    cycle: now,
+                    component: signal.component.clone(),
+                    signal: signal.name.clone(),
+                    rtl: moment.rtl[i],
+                    fast: moment.fast[i],
+                    others: differing.count(),
+                });
+            }
+            self.cycles += 1;
+            self.values += moment.rtl.len() as u64;
         }
-        let mut differing =
-            (0..self.trace.signals.len()).filter(|&i| !self.trace.equal(i, &moment.fast, &moment.rtl));
-        if let Some(i) = differing.next() {
-            let signal = &self.trace.signals[i];
-            self.difference = Some(Difference {
-                step: cycle.step,
-                cycle: now,
-                component: signal.component.clone(),
-                signal: signal.name.clone(),
-                rtl: moment.rtl[i],
-                fast: moment.fast[i],
-                others: differing.count(),
-            });
-        }
-        self.cycles += 1;
-        self.values += moment.rtl.len() as u64;
         self.moments.push_back(moment);
-        ControlFlow::Continue(())
+        let enough = self.difference.as_ref().is_some_and(|d| now >= d.cycle + AFTER);
+        if over || enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -4,19 +4,10 @@ use crate::cli::Args;
 use crate::run::{Done, Finish, Source, warn};
 use anyhow::{Context, Result};
 use hw::Image;
-use hw::machine::{Cycle, Machine};
-use sim::lockstep::{Change, Components, Difference, Lockstep, Signal, Watch};
+use hw::machine::Machine;
+use sim::lockstep::{Change, Components, Lockstep, Signal, Watch};
 use sim::{Error, Simulator};
-use std::ops::{ControlFlow, Range};
-
-/// RTL and fast model differ.
-#[derive(Debug, thiserror::Error)]
-#[error("sample {sample}, {difference}; both sides around it are in {waves}")]
-pub struct Parted {
-    sample: usize,
-    difference: Difference,
-    waves: String,
-}
+use std::ops::Range;
 
 /// Shows how far it is.
 struct Bar(indicatif::ProgressBar);
@@ -24,9 +15,6 @@ struct Bar(indicatif::ProgressBar);
 impl Watch for Bar {
     fn fast(&mut self, _: u32, _: &[Signal], _: &mut Vec<Change>) {
         self.0.inc(1);
-    }
-    fn rtl(&mut self, _: &mut Cycle<'_>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
     }
 }
 
@@ -41,38 +29,40 @@ pub fn in_lockstep(
     finish: &mut Finish<'_>,
 ) -> Result<()> {
     let structure = simulator.program().structure;
-    let machine = Machine::new(image, structure).map_err(Error::from)?;
+    let machine = Machine::in_use(image, structure).map_err(Error::from)?;
+    let mesh = &image.platform.mesh;
+    let places = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y)));
+    let routers = places.filter(|&(x, y)| machine.has_router(x, y)).count();
     let mut both = Lockstep::new(simulator, machine, components)?;
+    let signals = both.signals().len();
+    if !args.quiet {
+        warn(format_args!(
+            "lockstep: the whole chip runs in RTL, with the {routers} of {} routers that a flit can reach; {signals} signals of {} are compared",
+            mesh.width * mesh.height,
+            match components {
+                Components::All => "all components".into(),
+                Components::Named(names) => names.join(", "),
+            },
+        ));
+        if args.samples.is_none() && samples.len() < from.len() {
+            warn(format_args!(
+                "lockstep: sample {} of {}; --samples all runs all",
+                samples.start,
+                from.len()
+            ));
+        }
+    }
     let steps = samples.len() as u64 * u64::from(from.binning.steps);
     let bar = if args.quiet { indicatif::ProgressBar::hidden() } else { indicatif::ProgressBar::new(steps) };
     let style = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} steps beside RTL, {eta} left");
     bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
     let mut bar = Bar(bar);
-    let (mut cycles, mut values) = (0, 0);
+    let (mut cycles, mut values, count) = (0, 0, samples.len());
     let first = samples.start;
     for sample in samples {
         let binned = from.bin(sample)?;
-        let ran = both.run(&binned, &mut bar);
-        let parted = match &ran {
-            Ok(report) => report.difference.is_some(),
-            Err(error) => matches!(error, Error::Rtl(_)),
-        };
-        let waves = args.lockstep_vcd.display().to_string();
-        if parted {
-            let mut file = Vec::new();
-            both.waves(&mut file).with_context(|| waves.clone())?;
-            spikes::write_whole(&args.lockstep_vcd, &file).with_context(|| waves.clone())?;
-        }
-        let report = match ran {
-            Err(error @ Error::Rtl(_)) => {
-                let text = format!("sample {sample}; both sides before it are in {waves}");
-                return Err(anyhow::Error::from(error).context(text));
-            }
-            other => other?,
-        };
-        if let Some(difference) = report.difference {
-            return Err(Parted { sample, difference, waves }.into());
-        }
+        let ran = both.check(&binned, &args.lockstep_vcd, &mut bar);
+        let report = ran.with_context(|| format!("sample {sample}"))?;
         (cycles, values) = (cycles + report.cycles, values + report.values);
         if let Some(outcome) = report.outcome {
             finish(sample - first, Done { binned, outcome, record: None, gallery: None })?;
@@ -80,8 +70,9 @@ pub fn in_lockstep(
     }
     bar.0.finish_and_clear();
     if !args.quiet {
-        let signals = both.signals().len();
-        warn(format_args!("RTL and fast model agree: {signals} signals, {cycles} cycles, {values} values"));
+        warn(format_args!(
+            "lockstep: RTL and fast model agree; samples {count}, signals {signals}, cycles {cycles}, values {values}"
+        ));
     }
     Ok(())
 }

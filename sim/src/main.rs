@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);
-            ExitCode::from(if run::is_interrupt(&error) { 130 } else { run::status(&error) })
+            ExitCode::from(run::status(&error))
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::probe::Probe;
 use crate::program::Program;
 use crate::series::PathSeries;
 use crate::statistics::Statistics;
-use crate::{Outcome, Spike};
+use crate::{Outcome, Overflow, Spike};
 use hw::image::{Image, PopulationKind};
 use hw::platform::Structure;
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Gallery {
     /// (step, channel) of the input's spikes.
     input: Vec<(u32, u32)>,
     spikes: Vec<Spike>,
+    /// The first queue that overflowed.
+    overflow: Option<Overflow>,
 }
 
 impl Gallery {
@@ -59,6 +61,7 @@ impl Gallery {
             sample: 0,
             input: Vec::new(),
             spikes: Vec::new(),
+            overflow: None,
         }
     }
 
@@ -69,7 +72,19 @@ impl Gallery {
         let steps = input.offsets.len() as u32 - 1;
         self.input = (0..steps).flat_map(|t| input.step(t).iter().map(move |&c| (t, c))).collect();
         self.spikes = outcome.spikes;
+        self.overflow = outcome.overflows.first().copied();
         self
+    }
+
+    /// Says which sample it is, and how it failed.
+    fn about(&self) -> String {
+        let failed = self.overflow.map_or_else(String::new, |overflow| {
+            format!(
+                "<p class=\"note\">It failed: {}. From that step on it is drawn as with a queue deep enough, and counts in no sum.</p>",
+                escape(&overflow.to_string())
+            )
+        });
+        format!("<p class=\"soft\">Sample {}.</p>{failed}", self.sample)
     }
 
     /// Dots over steps, a band for each population.
@@ -119,6 +134,16 @@ impl Gallery {
             LEFT + WIDTH,
             network.steps - 1
         );
+        if let Some(overflow) = self.overflow {
+            let x = LEFT + dot * f64::from(overflow.step);
+            let _ = write!(
+                body,
+                "<path class=\"l3\" stroke-dasharray=\"4 3\" d=\"M{x:.1} 8V{:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\">overflow</text>",
+                y - 8.0,
+                x + 4.0,
+                22.0
+            );
+        }
         let left_out = if every > 1 {
             format!("<p class=\"soft\">One spike in {every} is drawn.</p>")
         } else {
@@ -259,7 +284,7 @@ pub fn page(run: &Statistics, image: &Image, memories: &[Table], gallery: Option
     s.push_str(&section("Totals", &table(&["over all samples", "", ""], &rows)));
     match gallery {
         Some(gallery) => {
-            let about = format!("<p class=\"soft\">Sample {}.</p>", gallery.sample);
+            let about = gallery.about();
             s.push_str(&section("Spikes", &(about.clone() + &gallery.raster(image))));
             s.push_str(&section("Membranes", &(about + &gallery.membranes())));
         }
@@ -285,11 +310,17 @@ pub fn page(run: &Statistics, image: &Image, memories: &[Table], gallery: Option
     s
 }
 
+/// In place of what is drawn by step, where there are no steps.
+const NOTHING: &str = "<p class=\"note\">No sample ran to its end with its steps recorded.</p>";
+
 fn queues(run: &Statistics) -> String {
     let name = |c: &crate::statistics::Core| format!("core ({}, {})", c.x, c.y);
     let by_step = |values: fn(&crate::series::CoreSeries) -> &[u64]| {
         run.cores.iter().filter_map(|c| Some((name(c), values(c.steps.as_ref()?)))).collect::<Vec<_>>()
     };
+    if run.steps.is_none() {
+        return NOTHING.into();
+    }
     let about = "the busiest cores; the most in any sample";
     match run.header.structure {
         Structure::SharedQueue => {
@@ -305,6 +336,9 @@ fn queues(run: &Statistics) -> String {
 
 /// The mesh with the share of cycles in which each core works.
 fn heat_map(run: &Statistics, image: &Image) -> String {
+    if run.steps.is_none() {
+        return NOTHING.into();
+    }
     let mesh = &image.platform.mesh;
     let size = (900.0 / f64::from(mesh.width)).min(64.0);
     let (width, height) = (size * f64::from(mesh.width), size * f64::from(mesh.height));
@@ -381,7 +415,7 @@ fn cores(run: &Statistics, json: &Value) -> String {
 
 fn cycles(run: &Statistics) -> String {
     let Some(steps) = &run.steps else {
-        return "<p class=\"note\">No steps were recorded.</p>".into();
+        return NOTHING.into();
     };
     let names =
         ["queue streams", "neurons updated", "sending", "mesh", "input port", "synapses added", "barrier"];

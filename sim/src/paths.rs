@@ -1,6 +1,6 @@
-//! Files of a run: none is written over one that is read, nor over another.
+//! Files of a run: none is written over one that is read, nor over another, and all can be written.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// Refuses outputs that are an input, or each other. Each comes with the option that names it.
@@ -14,6 +14,20 @@ pub fn keep_apart(inputs: &[(&str, &Path)], outputs: &[(&str, PathBuf)]) -> Resu
         if let Some((other, _)) = outputs[..i].iter().find(same) {
             bail!("{option} {}: is the file of {other} too; write to another", path.display());
         }
+    }
+    Ok(())
+}
+
+/// Refuses outputs that cannot be written, before the work that they are for. Options of `makes` make their folder.
+pub fn can_write(outputs: &[(&str, PathBuf)], makes: &[&str]) -> Result<()> {
+    for (option, path) in outputs {
+        let mut place = path.clone();
+        if makes.contains(option) && !path.exists() {
+            // The folders that are missing will lie in the first that is there.
+            let there = path.ancestors().skip(1).find(|p| p.exists()).unwrap_or(Path::new(""));
+            place = there.join("made");
+        }
+        spikes::check_place(&place).with_context(|| format!("{option} {}", path.display()))?;
     }
     Ok(())
 }

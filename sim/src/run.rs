@@ -1,8 +1,8 @@
 //! Stages of a run: read, simulate, write.
 
 use crate::cli::Args;
-use crate::lockstep_run::{Parted, in_lockstep};
-use crate::paths::keep_apart;
+use crate::lockstep_run::in_lockstep;
+use crate::paths::{can_write, keep_apart};
 use crate::random_input::RandomInput;
 use crate::report::Report;
 use anyhow::{Context, Result, anyhow, bail};
@@ -28,14 +28,9 @@ pub fn is_interrupt(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(sim::Error::Interrupted))
 }
 
-/// Exit status of an error: 1 where the run itself failed, 2 for everything before it.
+/// Exit status of an error: 1 where the run itself failed, 130 where it was interrupted, 2 for everything before it.
 pub fn status(error: &anyhow::Error) -> u8 {
-    use hw::machine::MachineError::{Stuck, Violation};
-    let failed = matches!(
-        error.downcast_ref(),
-        Some(sim::Error::Deadlock { .. } | sim::Error::Rtl(Stuck { .. } | Violation(_)))
-    );
-    if failed || error.is::<Parted>() { 1 } else { 2 }
+    error.downcast_ref().map_or(2, |e: &sim::Error| e.status())
 }
 
 /// Runs as the command line says.
@@ -45,7 +40,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let mut inputs = vec![("--image", args.image.as_path())];
     inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
-    keep_apart(&inputs, &outputs(args))?;
+    let outputs = outputs(args);
+    keep_apart(&inputs, &outputs)?;
+    can_write(&outputs, &["--stats", "--report"])?;
     let image = Image::read(&args.image)?;
     let origin = match (&args.input, args.random_input) {
         (Some(path), _) => Origin::File(path),
@@ -54,7 +51,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     let (input, name) = origin.spikes(&args.image, &image)?;
     let waves = args.vcd.is_some() || args.fst.is_some();
-    let range = args.samples.unwrap_or(if waves { SampleRange::One(0) } else { SampleRange::All });
+    // Lockstep takes seconds a sample, not milliseconds; random samples are as many as were asked for.
+    let one = waves || args.lockstep.is_some() && args.random_input.is_none();
+    let range = args.samples.unwrap_or(if one { SampleRange::One(0) } else { SampleRange::All });
     let samples = range.resolve(input.len()).with_context(|| format!("--samples, of {name}"))?;
     if waves && samples.len() != 1 {
         bail!("waves take exactly one sample, not {}: choose it with --samples N", samples.len());
@@ -111,7 +110,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     bar.finish_and_clear();
     if let Err(error) = outcome {
-        if is_interrupt(&error) || status(&error) == 1 {
+        if status(&error) != 2 {
             // What is done is kept whole.
             writers.finish()?;
             let (done, all) = (report.samples, samples.len());
@@ -287,6 +286,11 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Samples that there are.
+    pub fn len(&self) -> usize {
+        self.file.len()
+    }
+
     /// The spikes of a sample.
     pub fn bin(&self, sample: usize) -> Result<Binned> {
         self.file.bin(sample, &self.binning).with_context(|| self.name.to_string())

@@ -6,6 +6,7 @@
 use crate::formal::counterexample;
 use crate::proofs::{self, Proof};
 use crate::properties::{self, Search};
+use crate::random::rng;
 use rtl::{Def, Module, ReadDuringWrite, U};
 
 /// What catches a fault.
@@ -50,7 +51,7 @@ impl Fault {
             Catcher::Property(name) => {
                 let property = properties::all().into_iter().find(|p| p.name == name).expect("a property");
                 let alter = |def: Def| self.seed(&def);
-                let mut search = Search::new(CASES, properties::rng(7), false, &alter);
+                let mut search = Search::new(CASES, rng(7), false, &alter);
                 (property.check)(&mut search).err()
             }
             Catcher::Proof(name) => {

@@ -93,20 +93,6 @@ impl Vector {
         same("scores", &self.scores, &scores)
     }
 
-    /// Compares the first samples with what an implementation gave for them.
-    ///
-    /// # Errors
-    /// The first line that differs.
-    pub fn compare_first(&self, outcomes: &[Outcome]) -> Result<(), String> {
-        let (spikes, scores) = self.lines(outcomes);
-        let sample = |line: &String| line.split(',').next().and_then(|s| s.parse::<usize>().ok());
-        let first = |lines: &[String]| -> Vec<String> {
-            lines.iter().filter(|l| sample(l).is_none_or(|s| s < outcomes.len())).cloned().collect()
-        };
-        same("spikes", &first(&self.spikes), &spikes)?;
-        same("scores", &first(&self.scores), &scores)
-    }
-
     /// The lines of both files for these outcomes.
     fn lines(&self, outcomes: &[Outcome]) -> (Vec<String>, Vec<String>) {
         let mut spikes = vec!["sample,step,population,neuron".to_string()];

@@ -29,12 +29,12 @@ pub fn compare_page(html: &str, json: &Value) -> usize {
     compared
 }
 
-/// The page as headless Chromium has it after its scripts; the console must be clean.
+/// The page as headless Chromium has it after its scripts, and what the browser logged.
 ///
 /// # Panics
-/// If the browser is not there, or its console has anything.
+/// If the browser is not there.
 #[must_use]
-pub fn in_browser(page: &Path, scratch: &Path) -> String {
+pub fn open(page: &Path, scratch: &Path) -> (String, String) {
     let out = Command::new("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"])
         .args(["--virtual-time-budget=2000", "--timeout=30000", "--dump-dom"])
@@ -42,8 +42,24 @@ pub fn in_browser(page: &Path, scratch: &Path) -> String {
         .arg(format!("file://{}", page.display()))
         .output()
         .expect("needs Chromium: scripts/setup.sh pages");
-    let log = String::from_utf8_lossy(&out.stderr);
-    let console: Vec<_> = log.lines().filter(|l| l.contains("CONSOLE")).collect();
+    let log = String::from_utf8_lossy(&out.stderr).into_owned();
+    (String::from_utf8(out.stdout).expect("UTF-8"), log)
+}
+
+/// The lines of a browser's log that its console has.
+#[must_use]
+pub fn console(log: &str) -> Vec<&str> {
+    log.lines().filter(|l| l.contains("CONSOLE")).collect()
+}
+
+/// The page as [`open`] gives it; the console must be clean.
+///
+/// # Panics
+/// If the browser is not there, or its console has anything.
+#[must_use]
+pub fn in_browser(page: &Path, scratch: &Path) -> String {
+    let (dom, log) = open(page, scratch);
+    let console = console(&log);
     assert!(console.is_empty(), "{console:?}");
-    String::from_utf8(out.stdout).expect("UTF-8")
+    dom
 }

@@ -1,4 +1,11 @@
-//! Random networks, inputs and platforms: valid, small, and as odd as the contract allows.
+//! Random networks, inputs and platforms: valid, small, and as odd as the contract allows; and how many of them.
+//!
+//! Every property over them runs for a seed that is fixed and for a fresh one that is printed. A longer run, with any
+//! number of cases (`DELAYLINE_SEED` repeats the fresh seed of another):
+//!
+//! ```sh
+//! PROPTEST_CASES=1000 cargo test --release -p testbenches --test rtl --test vcd --test equivalence --test files
+//! ```
 
 use hw::platform::{
     Casting, Core, Injector, Mesh, Platform, Ports, RingBuffer, SharedQueue, Side, Structure,
@@ -6,7 +13,33 @@ use hw::platform::{
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use spikes::Binned;
+
+/// Cases of a property: `PROPTEST_CASES`, or so many.
+#[must_use]
+pub fn cases(default: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// A seed that no run had before, printed; `DELAYLINE_SEED` sets it.
+#[must_use]
+pub fn fresh_seed() -> u64 {
+    let seed = std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |d| d.as_nanos() as u64)
+    });
+    println!("DELAYLINE_SEED={seed}");
+    seed
+}
+
+/// The random numbers of a seed.
+#[must_use]
+pub fn rng(seed: u64) -> TestRng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+}
 
 /// What a random population becomes: size, kind, and a seed for its parameters.
 #[derive(Debug, Clone)]

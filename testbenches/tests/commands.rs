@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use testbenches::golden::{Vector, folder};
-use testbenches::page::{compare_page, in_browser};
+use testbenches::page::{compare_page, console, in_browser, open};
 
 /// The `sim` binary, built in this test's profile.
 fn binary() -> &'static Path {
@@ -139,6 +139,47 @@ fn no_output_takes_the_place_of_an_input_or_of_another() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_refused_before_the_run() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    let before = || std::fs::read_dir(at.path()).expect("folder").count();
+    let there = before();
+    let [missing, in_a_file] = ["no/out", "basic.bin/out"].map(|f| at.path().join(f));
+    let folder = at.path().to_path_buf();
+    let mut cases = Vec::new();
+    for option in ["--vcd", "--fst", "--spikes", "--results"] {
+        cases.extend([(option, &missing), (option, &in_a_file), (option, &folder)]);
+    }
+    cases.extend([
+        ("--stats", &in_a_file),
+        ("--stats", &folder),
+        ("--report", &in_a_file),
+        ("--report", &image),
+    ]);
+    let sealed = Path::new("/proc/out").to_path_buf();
+    if cfg!(target_os = "linux") {
+        cases.extend(["--vcd", "--spikes", "--stats", "--report"].map(|option| (option, &sealed)));
+    }
+    for (option, path) in cases {
+        // A run that began would take minutes.
+        let out = sim(&[
+            "--image",
+            text(&image),
+            "--random-input",
+            "100000,20,1",
+            "--samples",
+            "0",
+            option,
+            text(path),
+        ]);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{option} {}: {said}", path.display());
+        assert!(said.contains(option) && said.contains(text(path)), "{option} {}: {said}", path.display());
+        assert_eq!(before(), there, "{option} {}: a refused run writes nothing", path.display());
+    }
+}
+
+#[test]
 fn a_choice_of_waves_that_chooses_nothing_is_refused() {
     let at = tempfile::tempdir().expect("folder");
     let image = image(at.path(), 4096);
@@ -180,6 +221,30 @@ fn a_reader_that_leaves_is_no_error() {
         let output = child.wait_with_output().expect("ends");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn the_mesh_alone_gives_a_curve_with_its_saturation() {
+    let at = tempfile::tempdir().expect("folder");
+    let [csv, svg] = ["curve.csv", "curve.svg"].map(|f| at.path().join(f));
+    let noc = ["noc", "--width", "4", "--height", "4", "--warmup", "500", "--cycles", "8000"];
+    let more = ["--rates", "0.9,0.05,0.25", "--csv", text(&csv), "--svg", text(&svg)];
+    let out = sim(&[&noc[..], &more[..]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let said = String::from_utf8_lossy(&out.stdout);
+    let between = said.split("saturation between ").nth(1).unwrap_or_else(|| panic!("{said}"));
+    let numbers: Vec<f64> = between.split(' ').filter_map(|w| w.parse().ok()).take(2).collect();
+    assert!(0.25 <= numbers[0] && numbers[0] < numbers[1] && numbers[1] <= 0.9, "{said}");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("written");
+    let (csv, svg) = (read(&csv), read(&svg));
+    // Loads in ascending order, of which only the last is more than the mesh carries.
+    let rows: Vec<_> = csv.lines().skip(1).map(|l| l.split(',').collect::<Vec<_>>()).collect();
+    let column = |i: usize| rows.iter().map(|r| r[i]).collect::<Vec<_>>();
+    assert_eq!((column(0), column(9)), (vec!["0.05", "0.25", "0.9"], vec!["false", "false", "true"]));
+    assert_eq!(column(6), column(7), "no flit is lost");
+    let drawn = svg.split("saturates at ").nth(1).and_then(|s| s.split('<').next()?.parse::<f64>().ok());
+    let drawn = drawn.expect("a number");
+    assert!(numbers[0] - 0.001 <= drawn && drawn <= numbers[1] + 0.001, "{drawn}: {said}");
 }
 
 /// One channel, one neuron that fires a step later, so many steps; so many samples of one spike each,
@@ -309,29 +374,171 @@ fn the_page_of_a_report_in_a_browser_shows_its_totals_and_a_clean_console() {
 }
 
 #[test]
+fn a_page_marks_a_first_sample_that_failed_and_draws_it() {
+    let at = tempfile::tempdir().expect("folder");
+    let folder = at.path().join("report");
+    let page = |samples: &str| {
+        // The last sample, of four spikes, overflows; the others do not.
+        let image = relay(at.path(), 3, 4, 4, 3);
+        let run = ["--image", text(&image), "--report", text(&folder), "--quiet", "--samples", samples];
+        assert_eq!(sim(&run).status.code(), Some(1));
+        let page = std::fs::read_to_string(folder.join("index.html")).expect("written");
+        let stats = json(&folder.join("stats.json"));
+        assert!(compare_page(&page, &stats) > 20);
+        (page, stats)
+    };
+    let (all, _) = page("all");
+    assert!(!all.contains("It failed") && !all.contains("No sample ran to its end"));
+    let (failed, stats) = page("3");
+    assert_eq!(stats["total"]["failed"], 1);
+    for says in
+        ["Sample 3.", "It failed: core (0, 0), step 0: the queue of 3 events overflowed", ">overflow<"]
+    {
+        assert!(failed.contains(says), "{says}");
+    }
+    // Its four input spikes and the one that comes of them, and the mark.
+    let raster = failed.split("spike raster").nth(1).expect("drawn").split("</svg>").next().expect("ends");
+    assert_eq!(raster.matches('M').count(), 5 + 1);
+    // Sums have nothing of it, and say so.
+    assert_eq!(failed.matches("No sample ran to its end").count(), 3, "queues, utilisation, cycles");
+}
+
+#[test]
+#[ignore = "needs Chromium: scripts/setup.sh"]
+fn a_page_that_logs_an_error_fails_the_check_of_the_console() {
+    let at = tempfile::tempdir().expect("folder");
+    let write = |script: &str| {
+        let page = at.path().join("page.html");
+        std::fs::write(&page, format!("<!doctype html><title>t</title><script>{script}</script>"))
+            .expect("written");
+        page
+    };
+    let (_, log) = open(&write("document.title = 'u'"), at.path());
+    assert_eq!(console(&log), Vec::<&str>::new());
+    for script in ["console.error('here')", "console.log('here')", "throw new Error('here')", "here("] {
+        let (_, log) = open(&write(script), at.path());
+        let found = console(&log);
+        assert!(!found.is_empty(), "{script}: {log}");
+    }
+}
+
+#[test]
 fn lockstep_runs_the_samples_beside_the_rtl() {
     let at = tempfile::tempdir().expect("folder");
     let image = relay(at.path(), 3, 4, 3, 4096);
     let results = at.path().join("results.csv");
     let run = ["--image", text(&image), "--results", text(&results), "--lockstep"];
-    for components in ["all", "0_0,injector_0"] {
-        let out = sim(&[&run[..], &[components]].concat());
+    for (components, samples, says) in [
+        ("all", &["--samples", "all"][..], "of all components are compared"),
+        ("0_0,injector_0", &["--samples", "0..3"], "of 0_0, injector_0 are compared"),
+        ("all", &[], "sample 0 of 3; --samples all runs all"),
+    ] {
+        let out = sim(&[&run[..], &[components], samples].concat());
         let said = String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(0), "{said}");
-        assert!(said.contains("RTL and fast model agree"), "{said}");
-        assert_eq!(std::fs::read_to_string(&results).expect("written").lines().count(), 4);
+        let count = if samples.is_empty() { 1 } else { 3 };
+        for says in
+            [says, "the whole chip runs in RTL", &format!("RTL and fast model agree; samples {count}, ")]
+        {
+            assert!(said.contains(says), "{says}: {said}");
+        }
+        assert_eq!(std::fs::read_to_string(&results).expect("written").lines().count(), 1 + count);
     }
     let out = sim(&[&run[..], &["core_0_0,3_9x"]].concat());
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(2), "{said}");
-    assert!(said.contains("3_9x") && said.contains("router_1_0"), "{said}");
+    assert!(said.contains("3_9x") && said.contains("router_0_0"), "{said}");
+    // No flit can reach it, so that nothing of it is compared.
+    assert!(!said.contains("router_1_0"), "{said}");
     assert!(!at.path().join("lockstep.vcd").exists());
     // A queue that is too short fails its sample as without RTL.
     let short = relay(at.path(), 3, 4, 2, 3);
-    let out = sim(&["--image", text(&short), "--lockstep", "all"]);
+    let out = sim(&["--image", text(&short), "--lockstep", "all", "--samples", "all"]);
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{said}");
     assert!(said.contains("sample 1") && said.contains("depth of 4 would"), "{said}");
+}
+
+/// What a command wrote into a folder, file by file, without the command itself.
+fn written(folder: &Path, command: &[&str]) -> std::collections::BTreeMap<String, String> {
+    let files = std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("a file").path());
+    let read = |path: PathBuf| {
+        let mut text = std::fs::read_to_string(&path).expect("text");
+        for part in command {
+            text = text.replace(part, "");
+        }
+        (path.file_name().expect("a name").to_string_lossy().into_owned(), text)
+    };
+    files.map(read).collect()
+}
+
+#[test]
+fn no_file_of_a_run_depends_on_the_number_of_threads() {
+    let at = tempfile::tempdir().expect("folder");
+    let image = image(at.path(), 4096);
+    for delays in ["ring-buffer", "shared-queue"] {
+        let run = |threads: &str| {
+            let folder = at.path().join(format!("threads{threads}"));
+            std::fs::create_dir_all(&folder).expect("made");
+            let [spikes, results] = ["s.csv", "r.csv"].map(|f| folder.join(f));
+            let arguments = [
+                ["--image", text(&image)],
+                ["--delays", delays],
+                ["--random-input", "13,300,5"],
+                ["--threads", threads],
+                ["--spikes", text(&spikes)],
+                ["--results", text(&results)],
+                ["--report", text(&folder)],
+            ];
+            let out = sim(&[&arguments.concat()[..], &["--quiet"]].concat());
+            assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+            let number = format!("--threads {threads}");
+            let list = format!("\"--threads\",\"{threads}\"");
+            written(&folder, &[text(&folder), &number, &list])
+        };
+        let one = run("1");
+        assert!(one.len() >= 9 && one["r.csv"].lines().count() == 14, "{:?}", one.keys());
+        for threads in ["2", "4"] {
+            let more = run(threads);
+            assert!(more.keys().eq(one.keys()));
+            for (name, text) in &one {
+                assert_eq!(text, &more[name], "{delays}, {name}, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_of_the_statistics_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace");
+    let text_of = std::fs::read_to_string(root.join("sim/STATS.md")).expect("STATS.md");
+    // Names stand between back-quotes.
+    let quoted = text_of.split('`').skip(1).step_by(2);
+    let words: std::collections::BTreeSet<_> =
+        quoted.flat_map(|q| q.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).collect();
+    fn keys(value: &serde_json::Value, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                into.extend(fields.keys().cloned());
+                fields.values().for_each(|v| keys(v, into));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|v| keys(v, into)),
+            _ => {}
+        }
+    }
+    for structure in hw::Structure::ALL {
+        let at = tempfile::tempdir().expect("folder");
+        let folder = report(at.path(), structure);
+        let mut names = std::collections::BTreeSet::new();
+        keys(&json(&folder.join("stats.json")), &mut names);
+        for file in ["stats.csv", "stats.steps.csv", "stats.path.csv"] {
+            let csv = std::fs::read_to_string(folder.join(file)).expect("written");
+            names.extend(csv.lines().next().expect("a head").split(',').map(str::to_string));
+        }
+        assert!(names.len() > 80, "{}", names.len());
+        let missing: Vec<_> = names.iter().filter(|n| !words.contains(n.as_str())).collect();
+        assert!(missing.is_empty(), "sim/STATS.md says nothing of {missing:?}");
+    }
 }
 
 /// Starts a run that takes minutes, interrupts it once `runs` says so, and waits for its end.

@@ -6,6 +6,7 @@ use hw::image::Image;
 use hw::{Platform, Structure};
 use model::network::Network;
 use proptest::prelude::*;
+use sim::cost::energy::{PriceTable, TABLES};
 use spikes::SpikeFile;
 use std::path::Path;
 use testbenches::golden::{self, Vector};
@@ -67,13 +68,8 @@ fn an_image_that_lies_never_panics() {
     assert!(read > 100, "{read}");
 }
 
-/// Cases of each property; `PROPTEST_CASES` makes a longer run of it.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: random::cases(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn networks_come_back_as_they_were(network in random::network()) {
@@ -143,15 +139,66 @@ proptest! {
             include_str!("../../hw/platforms/loihi.toml"),
             include_str!("../../hw/platforms/seneca.toml"),
         ][which];
-        let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
-        let at = line.index(lines.len());
-        lines[at] = match lines[at].split_once('=') {
-            Some((name, _)) if !WRONG[with].contains('=') => format!("{name}= {}", WRONG[with]),
-            _ => WRONG[with].to_string(),
-        };
-        match Platform::parse("odd.toml", &lines.join("\n")) {
+        match Platform::parse("odd.toml", &with_a_wrong_line(text, line, WRONG[with])) {
             Ok(platform) => prop_assert_eq!(platform.problems(), Vec::<String>::new()),
             Err(error) => prop_assert!(error.to_string().contains("odd.toml"), "{}", error),
+        }
+    }
+
+    /// So with a table of energy prices.
+    #[test]
+    fn damaged_price_tables_are_refused_by_name_or_are_right(which in 0..TABLES.len(), line in any::<prop::sample::Index>(), with in 0..WRONG.len()) {
+        let (_, text) = TABLES[which];
+        match PriceTable::parse("odd.toml", &with_a_wrong_line(text, line, WRONG[with])) {
+            Ok(table) => {
+                let good = |v: f64| v.is_finite() && v >= 0.0;
+                prop_assert!(table.factor >= 1.0 && table.factor.is_finite());
+                prop_assert!(table.price.iter().all(|p| good(p.pj) && p.covers.contains(&p.per)));
+                prop_assert!(table.memory.iter().all(|m| good(m.constant) && good(m.per_bit)));
+            }
+            Err(error) => prop_assert!(error.contains("odd.toml"), "{}", error),
+        }
+    }
+
+    /// Bytes of an image's magic, version, lengths and header are others, and its check sum is right again.
+    #[test]
+    fn an_image_with_a_lying_beginning_is_refused_or_right(edits in prop::collection::vec((0..300usize, any::<u8>()), 1..5)) {
+        let mut bytes = IMAGE.with(Vec::clone);
+        for (at, byte) in edits {
+            bytes[at] = byte;
+        }
+        sum(&mut bytes);
+        if let Ok(image) = Image::from_bytes(&bytes) {
+            prop_assert!(Image::from_bytes(&image.to_bytes()).is_ok(), "what was read can be written and read");
+        }
+    }
+
+    /// A number or word of an image's header is another, with its length and the check sum made right.
+    #[test]
+    fn an_image_with_a_lying_header_is_refused_or_right(at in any::<prop::sample::Index>(), with in 0..JSON.len()) {
+        let bytes = IMAGE.with(Vec::clone);
+        let length = u64::from_le_bytes(bytes[12..20].try_into().expect("eight")) as usize;
+        let header = with_a_wrong_value(&bytes[28..28 + length], at, JSON[with]);
+        let mut lying = [&bytes[..12], &(header.len() as u64).to_le_bytes(), &bytes[20..28], &header].concat();
+        lying.extend(&bytes[28 + length..]);
+        sum(&mut lying);
+        if let Ok(image) = Image::from_bytes(&lying) {
+            prop_assert_eq!(image.platform.problems(), Vec::<String>::new());
+            prop_assert!(Image::from_bytes(&image.to_bytes()).is_ok(), "what was read can be written and read");
+        }
+    }
+
+    /// A number or word of a network's header is another, with its length made right or with any.
+    #[test]
+    fn a_network_with_a_lying_header_is_refused_by_name_or_right(network in random::network(), at in any::<prop::sample::Index>(), with in 0..JSON.len(), length in prop::option::of(any::<u64>())) {
+        let bytes = network.to_bytes().expect("writes");
+        let end = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight")) as usize;
+        let header = with_a_wrong_value(&bytes[8..end], at, JSON[with]);
+        let length = length.unwrap_or(header.len() as u64);
+        let lying = [&length.to_le_bytes()[..], &header, &bytes[end..]].concat();
+        match Network::from_bytes(&lying, Path::new("odd.safetensors")) {
+            Ok(read) => prop_assert!(read.validate().is_ok()),
+            Err(error) => prop_assert!(error.to_string().contains("odd.safetensors"), "{}", error),
         }
     }
 
@@ -162,15 +209,63 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused_by_every_reader(bytes in prop::collection::vec(any::<u8>(), 0..400), magic in 0..4usize) {
+    fn any_bytes_are_refused_by_every_reader(bytes in prop::collection::vec(any::<u8>(), 0..400), magic in 0..5usize) {
         // The beginnings of the formats, so that readers come past them.
-        let magic: &[u8] = [&b""[..], b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY"][magic];
+        let magic: &[u8] = [&b""[..], b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"DLYIMAGE\x01\0\0\0"][magic];
         let bytes = [magic, &bytes].concat();
         prop_assert!(Image::from_bytes(&bytes).is_err());
         prop_assert!(Network::from_bytes(&bytes, Path::new("n")).is_err());
         prop_assert!(SpikeFile::from_bytes(&bytes, Path::new("s")).is_err());
     }
 }
+
+thread_local! {
+    static IMAGE: Vec<u8> = image();
+}
+
+/// Makes the check sum of an image right.
+fn sum(image: &mut [u8]) {
+    let end = image.len() - 4;
+    let sum = crc32fast::hash(&image[..end]).to_le_bytes();
+    image[end..].copy_from_slice(&sum);
+}
+
+/// A line of TOML, or the value in it, is something else.
+fn with_a_wrong_line(text: &str, line: prop::sample::Index, wrong: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+    let at = line.index(lines.len());
+    lines[at] = match lines[at].split_once('=') {
+        Some((name, _)) if !wrong.contains('=') => format!("{name}= {wrong}"),
+        _ => wrong.to_string(),
+    };
+    lines.join("\n")
+}
+
+/// A value of JSON is something else: one that ends at a comma or bracket.
+fn with_a_wrong_value(json: &[u8], at: prop::sample::Index, wrong: &str) -> Vec<u8> {
+    let ends: Vec<_> = (1..json.len()).filter(|&i| b",]}".contains(&json[i])).collect();
+    let end = ends[at.index(ends.len())];
+    let start = (0..end).rev().find(|&i| b",:[{".contains(&json[i])).map_or(0, |i| i + 1);
+    [&json[..start], wrong.as_bytes(), &json[end..]].concat()
+}
+
+/// What may stand in JSON by mistake.
+const JSON: [&str; 14] = [
+    "-1",
+    "0",
+    "1",
+    "2",
+    "255",
+    "65536",
+    "4294967295",
+    "18446744073709551615",
+    "1e400",
+    "null",
+    "true",
+    "\"\"",
+    "[]",
+    "{}",
+];
 
 /// What may stand in a TOML file by mistake.
 const WRONG: [&str; 14] = [

@@ -253,6 +253,127 @@ fn waves_around_a_difference_hold_both_sides() {
     assert_eq!(value("lockstep.fast.chip.step"), u64::from(found.step));
 }
 
+/// Sets a register in a cycle.
+struct Poke(&'static str, i64, u64);
+
+impl Watch for Poke {
+    fn rtl(&mut self, cycle: &mut Cycle<'_>) -> ControlFlow<()> {
+        if cycle.cycle == self.1 {
+            cycle.circuit.poke(self.0, self.2).expect("a register");
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn what_the_command_calls_ends_with_status_1_and_leaves_waves() {
+    let (vector, image) = image();
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("lockstep.vcd");
+    let ends_with = |components: &str, fault: Poke| {
+        let _ = std::fs::remove_file(&path);
+        let components = components.parse().expect("anything parses");
+        let mut both = side_by_side(&image, &image, Structure::RingBuffer, &components);
+        let error = both.check(&vector.binned(0), &path, &mut { fault }).expect_err("a fault");
+        assert_eq!(error.status(), 1);
+        assert!(error.to_string().contains("lockstep.vcd"), "{error}");
+        wellen::simple::read(&path).expect("wellen reads it");
+        error
+    };
+    // A register that is compared.
+    let error = ends_with("all", Poke("router_1_0.west_out_credits", 300, 0));
+    assert!(matches!(&error, Error::Parted { difference, .. } if difference.cycle == 300), "{error}");
+    assert!(error.to_string().contains("cycle 300: router_1_0.west_credits is 0x0 in RTL"), "{error}");
+    // One that is not, but violates a property of the circuit.
+    let error = ends_with("injector_0", Poke("router_0_1.south_buffer.level", 300, 3));
+    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    // Without a fault there is nothing to leave.
+    std::fs::remove_file(&path).expect("there");
+    let mut both = side_by_side(&image, &image, Structure::RingBuffer, &Components::All);
+    both.check(&vector.binned(0), &path, &mut ()).expect("agrees");
+    assert!(!path.exists());
+}
+
+/// An image whose queues hold so many events.
+fn of_depth(image: &Image, depth: u32) -> Image {
+    let mut image = image.clone();
+    image.platform.shared_queue.depth = depth;
+    image
+}
+
+#[test]
+fn the_step_in_which_a_queue_overflows_is_compared_to_its_end() {
+    let (vector, image) = image();
+    let structure = Structure::SharedQueue;
+    let input = vector.binned(0);
+    let peaks = |depth: u32| {
+        let image = of_depth(&image, depth);
+        let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+        simulator.run(&input).expect("runs").overflows
+    };
+    // A depth from which on every queue is deep enough; one less is not, by one event in one core.
+    let most = peaks(2).iter().map(|o| o.needed).max().expect("an overflow");
+    let depth = most - 1;
+    let overflow = peaks(depth)[0];
+    let short = of_depth(&image, depth);
+    let mut both = side_by_side(&short, &short, structure, &Components::All);
+    let report = both.run(&input, &mut ()).expect("runs");
+    assert_eq!(report.difference, None);
+    assert_eq!(report.outcome.expect("agrees").overflows, peaks(depth));
+    let mut steps = Releases(Vec::new());
+    let mut simulator = Simulator::new(&short, structure, Options::default()).expect("built");
+    simulator.run_with(&input, &mut steps).expect("runs");
+    assert_eq!(report.cycles, steps.0[overflow.step as usize] + 1, "to the release of that step");
+
+    // The latch, its step, and the event that has no room, on either side.
+    let core = format!("core_{}_{}", overflow.x, overflow.y);
+    let deep = of_depth(&image, most);
+    assert_eq!(deep.platform.shared_queue.depth.ilog2(), depth.ilog2(), "pointers are as wide");
+    for (fast, rtl) in [(&short, &deep), (&deep, &short)] {
+        let found = difference(&mut side_by_side(fast, rtl, structure, &Components::All), &vector, &mut ());
+        assert_eq!((found.step, &found.component[..]), (overflow.step, &core[..]), "{found}");
+        assert_eq!(found.signal, "queue.write", "{found}");
+    }
+    for signal in ["queue.overflow", "queue.overflow_step"] {
+        let mut early = Latch { step: overflow.step, signal, cycle: None };
+        let mut both = side_by_side(&short, &short, structure, &Components::All);
+        let found = difference(&mut both, &vector, &mut early);
+        assert_eq!((&found.component[..], &found.signal[..]), (&core[..], signal), "{found}");
+        assert_eq!(Some(found.cycle), early.cycle, "{found}");
+    }
+}
+
+/// The releases of all steps.
+struct Releases(Vec<u64>);
+
+impl Probe for Releases {
+    fn barrier(&mut self, _quiet: u64, release: u64) {
+        self.0.push(release);
+    }
+}
+
+/// Changes what the fast model latches in a step.
+struct Latch {
+    step: u32,
+    signal: &'static str,
+    /// When it does.
+    cycle: Option<u64>,
+}
+
+impl Watch for Latch {
+    fn fast(&mut self, step: u32, signals: &[Signal], changes: &mut Vec<Change>) {
+        if step != self.step {
+            return;
+        }
+        let latched = changes.iter_mut().find(|c| signals[c.signal as usize].name == self.signal);
+        let change = latched.expect("it is latched");
+        if let Value::Set(value) = &mut change.value {
+            *value ^= 1;
+        }
+        self.cycle = Some(change.cycle);
+    }
+}
+
 #[test]
 fn names_choose_components_and_wrong_ones_are_refused_with_those_there_are() {
     let (_, image) = image();

@@ -1,21 +1,13 @@
 //! The properties of `testbenches::properties`: fixed seeds, then a fresh one, which is printed.
 
 use testbenches::properties::{self, Search};
-
-fn seed() -> u64 {
-    std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.map_or(0, |d| d.as_nanos() as u64)
-    })
-}
+use testbenches::random::{cases, fresh_seed, rng};
 
 fn holds(name: &str) {
     let property = properties::all().into_iter().find(|p| p.name == name).expect("a property");
-    let fresh = seed();
-    println!("DELAYLINE_SEED={fresh}");
-    for (cases, seed) in [(48, 7), (16, fresh)] {
+    for (cases, seed) in [(cases(48), 7), (cases(16), fresh_seed())] {
         // A case that fails is kept in testbenches/regressions.txt and tried first from then on.
-        let mut search = Search::new(cases, properties::rng(seed), true, &|def| def);
+        let mut search = Search::new(cases, rng(seed), true, &|def| def);
         (property.check)(&mut search).unwrap_or_else(|e| panic!("{name}: {}: {e}", property.claim));
     }
 }

@@ -1,23 +1,25 @@
 //! Whole chips in RTL: the golden spikes and scores, and every signal of the fast model in every cycle.
 
+use hw::image::PopulationKind;
 use hw::machine::{Machine, MachineError};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestRng, TestRunner};
 use sim::lockstep::{Components, Lockstep};
 use sim::{Options, Simulator};
-use spikes::Binned;
+use spikes::{Binned, Binning, SpikeFile};
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use testbenches::golden::{Outcome, Vector};
+use testbenches::golden::{NAMES, Outcome, Vector};
+use testbenches::random::{cases, fresh_seed, rng};
 use testbenches::{platform, random};
 
-/// Fast model and RTL of an image, all components side by side.
+/// Fast model and RTL of an image, side by side: all components that a flit can reach.
 fn side_by_side(image: &Image, structure: Structure) -> Lockstep {
     let simulator = Simulator::new(image, structure, Options::default()).expect("built");
-    let machine = Machine::new(image, structure).unwrap_or_else(|e| panic!("{e}"));
-    Lockstep::new(simulator, machine, &Components::All).expect("a whole chip")
+    let machine = Machine::in_use(image, structure).unwrap_or_else(|e| panic!("{e}"));
+    Lockstep::new(simulator, machine, &Components::All).expect("a chip")
 }
 
 /// Runs a sample in lockstep: both must agree on every signal in every cycle, and on what is read in the end.
@@ -35,18 +37,15 @@ fn lockstep(both: &mut Lockstep, input: &Binned) -> Outcome {
     (spikes, rtl.scores, rtl.prediction)
 }
 
-/// All samples of a vector.
-const ALL: usize = usize::MAX;
-
-/// A golden vector on a platform, both structures, so many of its first samples.
-fn golden(name: &str, platform: &Platform, samples: usize) {
+/// A golden vector on a platform, both structures, all samples.
+fn golden(name: &str, platform: &Platform) {
     let vector = Vector::load(name);
     let image = compiler::image(&vector.network, &vector.file, platform, platform.delays).expect("fits");
     for structure in Structure::ALL {
         let mut both = side_by_side(&image, structure);
-        let samples = samples.min(vector.input.len());
-        let outcomes: Vec<_> = (0..samples).map(|s| lockstep(&mut both, &vector.binned(s))).collect();
-        vector.compare_first(&outcomes).unwrap_or_else(|e| panic!("{name}, {structure}: {e}"));
+        let outcomes: Vec<_> =
+            (0..vector.input.len()).map(|s| lockstep(&mut both, &vector.binned(s))).collect();
+        vector.compare(&outcomes).unwrap_or_else(|e| panic!("{name}, {structure}: {e}"));
     }
 }
 
@@ -59,12 +58,12 @@ fn with(mut platform: Platform, change: impl FnOnce(&mut Platform)) -> Platform 
 
 #[test]
 fn basic_on_four_cores() {
-    golden("basic", &platform(2, 2, 7), ALL);
+    golden("basic", &platform(2, 2, 7));
 }
 
 #[test]
 fn a_population_that_spikes_into_itself_across_nine_cores() {
-    golden("recurrent_subtract", &platform(3, 3, 3), ALL);
+    golden("recurrent_subtract", &platform(3, 3, 3));
 }
 
 #[test]
@@ -74,25 +73,15 @@ fn rails_and_parallel_projections_on_fast_memories() {
         p.ring_buffer.accumulator_ports = Ports::OneReadOneWrite;
         (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (4, 4, 16);
     });
-    golden("edges", &fast, ALL);
-}
-
-fn longest_delays(samples: usize) {
-    let narrow = with(platform(3, 2, 5), |p| {
-        (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (1, 1, 1);
-    });
-    golden("longest_delays", &narrow, samples);
+    golden("edges", &fast);
 }
 
 #[test]
 fn the_longest_delays_with_buffers_one_deep() {
-    longest_delays(1);
-}
-
-#[test]
-#[ignore = "half a minute: four samples"]
-fn the_longest_delays_with_buffers_one_deep_on_all_samples() {
-    longest_delays(ALL);
+    let narrow = with(platform(3, 2, 5), |p| {
+        (p.mesh.router_buffer, p.mesh.core_buffer, p.mesh.barrier_latency) = (1, 1, 1);
+    });
+    golden("longest_delays", &narrow);
 }
 
 #[test]
@@ -102,7 +91,7 @@ fn many_taps_of_a_pair_on_a_row_of_cores() {
         p.ring_buffer.accumulator_ports = Ports::OneReadOneWrite;
         p.mesh.barrier_latency = 7;
     });
-    golden("many_taps_shifted", &row, ALL);
+    golden("many_taps_shifted", &row);
 }
 
 #[test]
@@ -112,31 +101,86 @@ fn saturating_membranes_on_slow_accumulators() {
         p.shared_queue.accumulator_ports = Ports::OneRw;
         p.core.membrane_ports = Ports::OneReadOneWrite;
     });
-    golden("saturating", &slow, ALL);
+    golden("saturating", &slow);
 }
 
 #[test]
-#[ignore = "a minute: 250,000 synapses"]
-fn reference_256() {
-    let mut loihi = Platform::load("loihi").expect("preset");
-    (loihi.mesh.width, loihi.mesh.height) = (4, 3);
-    loihi.mesh.injectors.truncate(1);
-    (loihi.mesh.injectors[0].x, loihi.mesh.injectors[0].y) = (0, 0);
-    loihi.mesh.injectors[0].side = Side::West;
-    golden("reference_256", &with(loihi, |_| ()), 1);
-}
-
-fn sixteen_cores(samples: usize) {
+fn sixteen_cores() {
     let wide = with(platform(4, 4, 40), |p| {
         p.ring_buffer.accumulators = 40 * 64;
         p.core.synapse_bits = 1 << 20;
     });
-    golden("many_cores", &wide, samples);
+    golden("many_cores", &wide);
+}
+
+/// All samples of all golden vectors on the presets as they stand.
+macro_rules! on_presets {
+    ($($vector:ident),+) => {
+        mod on_loihi {
+            $(#[test]
+            fn $vector() {
+                super::golden(stringify!($vector), &super::Platform::load("loihi").expect("preset"));
+            })+
+        }
+        mod on_seneca {
+            $(#[test]
+            fn $vector() {
+                super::golden(stringify!($vector), &super::Platform::load("seneca").expect("preset"));
+            })+
+        }
+
+        #[test]
+        fn no_golden_vector_is_left_out() {
+            assert_eq!(NAMES, [$(stringify!($vector)),+]);
+        }
+    };
+}
+
+on_presets! {
+    basic, edges, longest_delays, many_cores, many_taps_shifted, recurrent_subtract, reference_256, saturating
 }
 
 #[test]
-fn many_cores() {
-    sixteen_cores(1);
+fn a_sample_of_the_default_image() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace");
+    let image = Image::read(&root.join("shd.bin")).expect("the default image");
+    let stimulus = image.stimulus.as_ref().expect("its stimulus");
+    let stimulus = SpikeFile::from_bytes(stimulus, std::path::Path::new("shd.bin")).expect("spikes");
+    let network = &image.network;
+    let inputs = network.populations.iter().find(|p| p.kind == PopulationKind::Input).expect("checked");
+    let (steps, step_ms) = (network.steps, network.step_ms);
+    let binning = Binning { steps, step_ms, channels: inputs.size, group: network.group };
+    let input = stimulus.bin(0, &binning).expect("fits");
+    let [ring, queue] = Structure::ALL.map(|s| lockstep(&mut side_by_side(&image, s), &input));
+    assert_eq!(ring, queue);
+    assert!(ring.0.len() > 100, "{} spikes", ring.0.len());
+}
+
+#[test]
+fn a_chip_without_the_routers_that_no_flit_can_reach_is_the_whole_chip_in_every_cycle() {
+    let fits = random::case().prop_filter("a network that fits a small mesh", |(network, _, platform)| {
+        let image = |&s: &Structure| compiler::image(network, b"", platform, s).is_ok();
+        platform.cores() <= 12 && Structure::ALL.iter().all(image)
+    });
+    let config = Config { cases: cases(8), failure_persistence: None, ..Config::default() };
+    let left_out = Cell::new(0);
+    TestRunner::new_with_rng(config, rng(5))
+        .run(&fits, |(network, input, platform)| {
+            let channels: Vec<_> = (0..network.steps).map(|t| input.step(t).to_vec()).collect();
+            for structure in Structure::ALL {
+                let image = compiler::image(&network, b"", &platform, structure).expect("it fits");
+                let mut whole = Machine::new(&image, structure).expect("a circuit");
+                let mut cut = Machine::in_use(&image, structure).expect("a circuit");
+                left_out.set(
+                    left_out.get() + whole.circuit().design().instances()
+                        - cut.circuit().design().instances(),
+                );
+                prop_assert_eq!(cut.run(&channels).expect("runs"), whole.run(&channels).expect("runs"));
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert!(left_out.get() > 0, "nothing was left out");
 }
 
 fn random_networks(cases: u32, rng: TestRng) {
@@ -173,19 +217,12 @@ fn random_networks(cases: u32, rng: TestRng) {
 
 #[test]
 fn random_networks_run_as_in_the_golden_model_for_a_fixed_seed() {
-    random_networks(16, TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]));
+    random_networks(cases(16), rng(11));
 }
 
 #[test]
 fn random_networks_run_as_in_the_golden_model_for_a_fresh_seed() {
-    let seed = std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.map_or(0, |d| d.as_nanos() as u64)
-    });
-    println!("DELAYLINE_SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    random_networks(8, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    random_networks(cases(8), rng(fresh_seed()));
 }
 
 /// An image of a golden vector on four cores, and its first sample by step.
@@ -236,5 +273,33 @@ fn a_machine_refuses_what_does_not_fit_its_image_and_runs_on() {
     let mut fresh = Machine::new(&image, Structure::RingBuffer).expect("a circuit");
     assert_eq!(after, fresh.run(&good).expect("runs"), "what broke off leaves nothing behind");
     fresh.patience = 3;
-    assert!(matches!(fresh.run(&good), Err(MachineError::Stuck { step: 0, cycles: 4 })));
+    assert!(matches!(fresh.run(&good), Err(MachineError::Stuck { step: 0, cycles: 4, .. })));
+}
+
+/// Takes the credits of a link away as long as a sample runs.
+#[test]
+fn a_chip_that_is_stuck_ends_in_time_and_says_who_waits_for_whom() {
+    let (_, image, _) = four_cores("basic", |_| ());
+    let channels: Vec<Vec<u32>> = vec![(0..20).collect(); image.network.steps as usize];
+    for structure in Structure::ALL {
+        let mut machine = Machine::new(&image, structure).expect("a circuit");
+        // A step that goes on is never called stuck, and one that does not takes no hours.
+        let longest = machine.run(&channels).expect("runs").steps.iter().map(|s| s.release - s.start).max();
+        assert!((longest.expect("steps")..100_000_000).contains(&machine.patience), "{}", machine.patience);
+        machine.patience = 10_000;
+        let stuck = machine.run_with(&channels, |cycle| {
+            cycle.circuit.poke("router_1_0.west_out_credits", 0).expect("a register");
+            ControlFlow::Continue(())
+        });
+        let error = stuck.expect_err("nothing passes there");
+        assert!(matches!(error, MachineError::Stuck { cycles: 10_001, .. }), "{error}");
+        let said = error.to_string();
+        for says in [
+            "the first waits for its output west, which has 0 credits",
+            "injector 0 has ",
+            "flits to send and 0 credits",
+        ] {
+            assert!(said.contains(says), "{says}: {said}");
+        }
+    }
 }

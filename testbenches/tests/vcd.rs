@@ -3,7 +3,7 @@
 use hw::machine::Machine;
 use hw::{Image, Structure};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestRng, TestRunner};
 use rtl::{TraceOptions, Tracer};
 use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use testbenches::random;
+use testbenches::random::{self, cases, fresh_seed, rng};
 use wellen::simple::Waveform;
 
 /// Values by cycle, at their changes; `None` is unknown.
@@ -157,13 +157,13 @@ fn compare(image: &Image, structure: Structure, input: &Binned) -> (usize, usize
     (signals, values)
 }
 
-fn random_networks(cases: u32, seed: [u8; 32]) {
+fn random_networks(cases: u32, rng: TestRng) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let small = random::case().prop_filter("a small mesh and few steps", |(network, _, platform)| {
         platform.cores() <= 4 && network.steps <= 12
     });
     let (ran, compared) = (Cell::new(0u32), Cell::new(0));
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    TestRunner::new_with_rng(config, rng)
         .run(&small, |(network, input, platform)| {
             for structure in Structure::ALL {
                 let Ok(image) = compiler::image(&network, b"", &platform, structure) else { continue };
@@ -185,19 +185,12 @@ fn random_networks(cases: u32, seed: [u8; 32]) {
 
 #[test]
 fn both_files_hold_the_same_for_random_networks_of_a_fixed_seed() {
-    random_networks(8, [23; 32]);
+    random_networks(cases(8), rng(23));
 }
 
 #[test]
 fn both_files_hold_the_same_for_random_networks_of_a_fresh_seed() {
-    let seed = std::env::var("DELAYLINE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.map_or(0, |d| d.as_nanos() as u64)
-    });
-    println!("DELAYLINE_SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    random_networks(4, bytes);
+    random_networks(cases(4), rng(fresh_seed()));
 }
 
 #[test]

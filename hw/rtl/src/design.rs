@@ -2,7 +2,7 @@
 //!
 //! Instances share their definition; only places are laid out for each of them.
 
-use crate::ir::{Def, Named};
+use crate::ir::{Def, Named, NodeId, Op};
 use crate::names::clean;
 use std::sync::Arc;
 
@@ -103,6 +103,25 @@ impl Design {
     #[must_use]
     pub fn top(&self) -> &Def {
         &self.placed[0].def
+    }
+
+    /// The node that a node only passes on, through ports and wires, and its instance.
+    pub(crate) fn origin(&self, mut instance: usize, mut node: NodeId) -> (usize, NodeId) {
+        loop {
+            let placed = &self.placed[instance];
+            match (placed.def.node(node).op, placed.parent) {
+                (Op::Wire(i), _) => node = placed.def.wires[i as usize].driver,
+                (Op::Input(i), Some((parent, index))) => {
+                    node = self.placed[parent].def.instances[index].inputs[i as usize];
+                    instance = parent;
+                }
+                (Op::Output(i, o), _) => {
+                    instance = placed.children[i as usize];
+                    node = self.placed[instance].def.outputs[o as usize].node;
+                }
+                _ => return (instance, node),
+            }
+        }
     }
 
     /// Number of instances, the top included.

@@ -144,6 +144,10 @@ impl Engine for Interpreter {
         self.inputs[input] = value;
     }
 
+    fn register(&self, instance: usize, reg: usize) -> u64 {
+        self.regs[self.design.placed[instance].regs + reg]
+    }
+
     fn value(&mut self, instance: usize, node: NodeId) -> u64 {
         self.settle();
         self.values[self.design.placed[instance].values + node.index()]

@@ -5,7 +5,7 @@
 
 use crate::design::{Design, SimError};
 use crate::interp::Interpreter;
-use crate::ir::{Def, Named, NodeId, PropertyKind, Type};
+use crate::ir::{Def, Named, NodeId, Op, PropertyKind, Type};
 use crate::semantics::{mask, signed};
 use crate::states::States;
 use std::fmt;
@@ -17,6 +17,8 @@ pub(crate) trait Engine: Send {
     /// Whether cycles are checked.
     fn set_checks(&mut self, on: bool);
     fn set_input(&mut self, input: usize, value: u64);
+    /// What a register holds in this cycle.
+    fn register(&self, instance: usize, reg: usize) -> u64;
     /// A node's value in this cycle.
     fn value(&mut self, instance: usize, node: NodeId) -> u64;
     /// Checks the cycle and takes the clock edge; where a check fails nothing changes.
@@ -84,11 +86,13 @@ pub struct Probe {
     pub(crate) node: NodeId,
     width: u32,
     reg: Option<usize>,
+    /// The instance and register whose value it only passes on: looked up, not computed.
+    held: Option<(usize, usize)>,
 }
 
 impl Probe {
     pub(crate) fn new(instance: usize, node: NodeId, width: u32) -> Self {
-        Self { instance, node, width, reg: None }
+        Self { instance, node, width, reg: None, held: None }
     }
 
     /// Its width in bits.
@@ -244,7 +248,12 @@ impl Simulator {
             Named::Property(i) => def.properties[i as usize].condition,
             Named::Instance(_) => return Err(wrong_kind(path, "a signal")),
         };
-        Ok(Probe { instance, node, width: def.width(node), reg: register })
+        let (at, origin) = self.design.origin(instance, node);
+        let held = match self.design.placed[at].def.node(origin).op {
+            Op::Reg(reg) => Some((at, reg as usize)),
+            _ => None,
+        };
+        Ok(Probe { instance, node, width: def.width(node), reg: register, held })
     }
 
     /// A memory by path.
@@ -318,7 +327,10 @@ impl Simulator {
     /// A signal in this cycle, as bits.
     #[inline]
     pub fn get(&mut self, probe: Probe) -> u64 {
-        directly!(&mut self.engine, engine => engine.value(probe.instance, probe.node))
+        directly!(&mut self.engine, engine => match probe.held {
+            Some((instance, reg)) => engine.register(instance, reg),
+            None => engine.value(probe.instance, probe.node),
+        })
     }
 
     /// A port of an instance in this cycle, as bits.

@@ -50,6 +50,7 @@ use crate::image::{Build, Image};
 use crate::layout::{Memory, Widths};
 use crate::platform::{Platform, Structure};
 use rtl::{Def, Errors, Inst, Library, Module, U, bits_for};
+use std::collections::BTreeSet;
 
 /// A core in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub struct Chip<'a> {
     pub membrane_bits: u8,
     /// The cores.
     pub sites: Vec<Site>,
+    /// Places of the routers that are left out.
+    pub left_out: BTreeSet<(u16, u16)>,
 }
 
 impl<'a> Chip<'a> {
@@ -107,7 +110,39 @@ impl<'a> Chip<'a> {
             Site { x: core.x, y: core.y, neurons, slots_log2, integrators, readouts }
         });
         let (platform, membrane_bits) = (&image.platform, image.network.membrane_bits);
-        Self { platform, widths, membrane_bits, sites: sites.collect() }
+        Self { platform, widths, membrane_bits, sites: sites.collect(), left_out: BTreeSet::new() }
+    }
+
+    /// The same chip for the same build without the routers that no flit passes on its way from an injector or a core to
+    /// a core that it has a target in. Such a router never does anything, so that nothing else changes, not by a
+    /// cycle; that no flit leaves toward it is asserted. The barrier remains that of the whole chip.
+    #[must_use]
+    pub fn in_use(image: &'a Image, build: &Build) -> Self {
+        let mut chip = Self::of(image, build);
+        let mesh = &image.platform.mesh;
+        let mut passed = BTreeSet::new();
+        // XY: along the row first.
+        let mut pass = |from: (u16, u16), to: (u16, u16)| {
+            passed.extend((from.0.min(to.0)..=from.0.max(to.0)).map(|x| (x, from.1)));
+            passed.extend((from.1.min(to.1)..=from.1.max(to.1)).map(|y| (to.0, y)));
+        };
+        for (i, injector) in mesh.injectors.iter().enumerate() {
+            let from = (injector.x, injector.y);
+            pass(from, from);
+            let channels = build.inputs.iter().skip(i).step_by(mesh.injectors.len());
+            let targets: BTreeSet<_> = channels.flatten().map(|t| (t.x, t.y)).collect();
+            targets.into_iter().for_each(|to| pass(from, to));
+        }
+        for core in &build.cores {
+            let from = (core.x, core.y);
+            pass(from, from);
+            let targets = core.words(Memory::Routes).iter().map(|&word| chip.widths.target(word));
+            let targets: BTreeSet<_> = targets.map(|t| (t.x, t.y)).collect();
+            targets.into_iter().for_each(|to| pass(from, to));
+        }
+        let places = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y)));
+        chip.left_out = places.filter(|place| !passed.contains(place)).collect();
+        chip
     }
 
     /// A platform's chip at its limits: a full core at every site.
@@ -137,6 +172,7 @@ impl<'a> Chip<'a> {
             widths: Widths::new(platform, structure),
             membrane_bits: platform.core.membrane_bits_max,
             sites: sites.collect(),
+            left_out: BTreeSet::new(),
         }
     }
 
@@ -171,7 +207,8 @@ impl<'a> Chip<'a> {
         let readout = m.instance("readout", &readout);
         readout.set("read", read).set("core", read_core).set("address", read_address);
         let (clear, parity) = (sequencer.u("clear"), sequencer.u("parity"));
-        let mesh = Mesh::new(&m, &router, w, (p.width, p.height), clear, parity);
+        let there = |x, y| !self.left_out.contains(&(x, y));
+        let mesh = Mesh::new(&m, &router, w, (p.width, p.height), there, clear, parity);
 
         let mut clearing = m.u(0, 1);
         let mut overflow = m.u(0, 1);
@@ -190,12 +227,8 @@ impl<'a> Chip<'a> {
             overflow = overflow | core.u("overflow");
         }
         sequencer.set("clearing", clearing);
-        for y in 0..p.height {
-            for x in 0..p.width {
-                if !self.sites.iter().any(|s| (s.x, s.y) == (x, y)) {
-                    mesh.tie_off(x, y, Port::Local);
-                }
-            }
+        for (x, y) in mesh.places().filter(|&place| !self.sites.iter().any(|s| (s.x, s.y) == place)) {
+            mesh.tie_off(x, y, Port::Local);
         }
         for (x, y, port) in mesh.edges() {
             let injector_at = p.injectors.iter().position(|i| (i.x, i.y, Port::of(i.side)) == (x, y, port));

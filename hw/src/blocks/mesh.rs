@@ -17,7 +17,7 @@
 //! ```
 //!
 //! [`Mesh`] places the routers in any module; [`mesh`] makes a module of them alone. Sides at the edge are open for
-//! injectors; what is not connected is tied off, and no flit may ever go there (asserted).
+//! injectors; what is not connected is tied off, and no flit may ever go there (asserted). Routers may be left out.
 //!
 //! Order is kept for each pair of source and target.
 //! XY routing has no cycle of waiting links, so there is no deadlock while cores take what comes.
@@ -49,49 +49,69 @@ pub struct Outgoing<'m> {
 /// or tied off.
 pub struct Mesh<'m> {
     m: &'m Module,
-    routers: Vec<Inst<'m>>,
+    /// By row and column; some may be left out.
+    routers: Vec<Option<Inst<'m>>>,
     width: u16,
     height: u16,
 }
 
 impl<'m> Mesh<'m> {
-    /// Places `width` x `height` routers named `router_X_Y`.
+    /// Places routers named `router_X_Y` in a mesh of `width` x `height`: those whose place is `there`. A side toward one
+    /// that is not is tied off.
     #[track_caller]
     pub fn new(
         m: &'m Module,
         router: &Def,
         w: &Widths,
         (width, height): (u16, u16),
+        there: impl Fn(u16, u16) -> bool,
         clear: U<'m>,
         parity: U<'m>,
     ) -> Self {
         let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
         let routers = places.map(|(x, y)| {
             let place = (m.u(x.into(), w.x), m.u(y.into(), w.y));
-            let router = m.instance(&format!("router_{x}_{y}"), router);
-            router.set("clear", clear).set("parity", parity).set("x", place.0).set("y", place.1)
+            there(x, y).then(|| {
+                let router = m.instance(&format!("router_{x}_{y}"), router);
+                router.set("clear", clear).set("parity", parity).set("x", place.0).set("y", place.1)
+            })
         });
         let mesh = Self { m, routers: routers.collect(), width, height };
         for y in 0..height {
             for x in 0..width {
                 if x + 1 < width {
-                    mesh.link(x, y, Port::East, x + 1, y, Port::West);
+                    mesh.link((x, y, Port::East), (x + 1, y, Port::West));
                 }
                 if y + 1 < height {
-                    mesh.link(x, y, Port::South, x, y + 1, Port::North);
+                    mesh.link((x, y, Port::South), (x, y + 1, Port::North));
                 }
             }
         }
         mesh
     }
 
-    fn router(&self, x: u16, y: u16) -> Inst<'m> {
+    fn at(&self, x: u16, y: u16) -> Option<Inst<'m>> {
         self.routers[usize::from(y) * usize::from(self.width) + usize::from(x)]
     }
 
-    fn link(&self, x: u16, y: u16, port: Port, to_x: u16, to_y: u16, to: Port) {
-        self.connect(x, y, port, self.outgoing(to_x, to_y, to));
-        self.connect(to_x, to_y, to, self.outgoing(x, y, port));
+    fn router(&self, x: u16, y: u16) -> Inst<'m> {
+        self.at(x, y).unwrap_or_else(|| panic!("router_{x}_{y} is left out"))
+    }
+
+    fn link(&self, a: (u16, u16, Port), b: (u16, u16, Port)) {
+        for ((x, y, port), (to_x, to_y, to)) in [(a, b), (b, a)] {
+            match (self.at(x, y), self.at(to_x, to_y)) {
+                (Some(_), Some(_)) => self.connect(x, y, port, self.outgoing(to_x, to_y, to)),
+                (Some(_), None) => self.tie_off(x, y, port),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Places of the routers, row by row.
+    pub fn places(&self) -> impl Iterator<Item = (u16, u16)> {
+        let all = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
+        all.filter(|&(x, y)| self.at(x, y).is_some())
     }
 
     /// What a router gives at a port.
@@ -137,7 +157,8 @@ impl<'m> Mesh<'m> {
     pub fn edges(&self) -> impl Iterator<Item = (u16, u16, Port)> {
         let (width, height) = (self.width, self.height);
         let rows = (0..width).flat_map(move |x| [(x, 0, Port::North), (x, height - 1, Port::South)]);
-        rows.chain((0..height).flat_map(move |y| [(0, y, Port::West), (width - 1, y, Port::East)]))
+        let all = rows.chain((0..height).flat_map(move |y| [(0, y, Port::West), (width - 1, y, Port::East)]));
+        all.filter(|&(x, y, _)| self.at(x, y).is_some())
     }
 }
 
@@ -154,7 +175,7 @@ pub fn mesh(library: &mut Library, platform: &Platform, w: &Widths) -> Result<De
     let clear = m.input("clear", 1).doc("A sample begins.");
     let parity = m.input("parity", 1).doc("Lowest bit of the present step.");
     let bits = w.flit();
-    let mesh = Mesh::new(&m, &router, w, (p.width, p.height), clear, parity);
+    let mesh = Mesh::new(&m, &router, w, (p.width, p.height), |_, _| true, clear, parity);
     for y in 0..p.height {
         for x in 0..p.width {
             let name = format!("core_{x}_{y}");

@@ -92,15 +92,15 @@ fn folder_of(path: &Path) -> io::Result<&Path> {
     Ok(folder)
 }
 
-/// Whether a file can lie where a path says, to be asked before long work.
+/// Whether a file can be written where a path says, to be asked before long work. Pipes and devices are not opened.
 ///
 /// # Errors
-/// Where the path is a folder, or its folder is not there.
+/// Where the path is a folder, or its folder is not there or cannot be written to.
 pub fn check_place(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder; name a file in it"));
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => Ok(()),
+        _ => Whole::create(path).map(drop),
     }
-    folder_of(path).map(|_| ())
 }
 
 /// Writes a file in whole: a temporary file beside it, then a rename. Pipes and devices are written to.

@@ -1,11 +1,8 @@
 //! The signals that RTL and fast model share, and what the fast model says of them.
-//!
-//! Long because every signal of every component is declared and followed here.
 
-use crate::mesh::{Flit, LINK, Port};
-use crate::probe::{Phase, Probe, SynapticOperation};
+use crate::lanes::{CoreLanes, Follow, InjectorLanes, Lanes, RouterLanes, Sink};
+use crate::mesh::Port;
 use crate::program::Program;
-use hw::layout::{QueueEvent, Widths};
 use hw::machine::Machine;
 use hw::platform::Structure;
 use rtl::SimError;
@@ -58,63 +55,6 @@ pub enum Value {
 /// A signal, where it is compared.
 type Lane = Option<u32>;
 
-#[derive(Debug, Default)]
-struct CoreLanes {
-    taken: Lane,
-    axon: Lane,
-    level: Lane,
-    out_valid: Lane,
-    out_flit: Lane,
-    credits: Lane,
-    head: Lane,
-    synapse_read: Lane,
-    synapse_address: Lane,
-    write: Lane,
-    neuron: Lane,
-    slot: Lane,
-    weight: Lane,
-    data: Lane,
-    soma_write: Lane,
-    soma_neuron: Lane,
-    membrane: Lane,
-    spike: Lane,
-    queue: QueueLanes,
-}
-
-#[derive(Debug, Default)]
-struct QueueLanes {
-    selected: Lane,
-    read: Lane,
-    read_pointer: Lane,
-    read_level: Lane,
-    read_event: [Lane; 3],
-    write: Lane,
-    write_pointer: Lane,
-    write_event: [Lane; 3],
-}
-
-#[derive(Debug, Default)]
-struct RouterLanes {
-    level: [Lane; 5],
-    valid: [Lane; 5],
-    flit: [Lane; 5],
-    credits: [Lane; 5],
-}
-
-#[derive(Debug, Default)]
-struct InjectorLanes {
-    valid: Lane,
-    flit: Lane,
-    credits: Lane,
-}
-
-/// Who fills a router's input from outside the mesh.
-#[derive(Debug, Clone, Copy)]
-enum Filler {
-    Core(usize),
-    Injector(usize),
-}
-
 /// What the fast model says of the signals that are compared.
 pub(super) struct Trace {
     pub(super) signals: Vec<Signal>,
@@ -127,27 +67,26 @@ pub(super) struct Trace {
     /// The step that was run last, and the first cycle after it.
     pub(super) step: u32,
     pub(super) until: u64,
-    widths: Widths,
-    width: usize,
+    /// Queues that are compared, and how many events each holds.
+    queues: Vec<Queue>,
     depth: u32,
-    chip: [Lane; 3],
-    cores: Vec<CoreLanes>,
-    routers: Vec<RouterLanes>,
-    injectors: Vec<InjectorLanes>,
-    core_of_router: Vec<Option<usize>>,
-    router_of_core: Vec<usize>,
-    /// By router and port.
-    fillers: Vec<[Option<Filler>; 5]>,
-    entries: Vec<(usize, Port)>,
-    /// Events written to each core's queue in this step.
-    written: Vec<u64>,
 }
 
-/// Names of all components of a chip.
-pub(super) fn components(program: &Program) -> Vec<String> {
+/// The end of a shared queue that is written.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    write: Lane,
+    pointer: Lane,
+    overflow: Lane,
+    step: Lane,
+}
+
+/// Names of all components of a machine.
+pub(super) fn components(program: &Program, machine: &Machine) -> Vec<String> {
     let mesh = &program.platform.mesh;
     let cores = (0..program.cores()).map(|i| program.place(i)).map(|(x, y)| format!("core_{x}_{y}"));
-    let routers = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| format!("router_{x}_{y}")));
+    let places = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y)));
+    let routers = places.filter(|&(x, y)| machine.has_router(x, y)).map(|(x, y)| format!("router_{x}_{y}"));
     let injectors = (0..mesh.injectors.len()).map(|i| format!("injector_{i}"));
     injectors.chain(cores).chain(routers).collect()
 }
@@ -158,6 +97,7 @@ struct Declare<'a> {
     chosen: &'a BTreeSet<String>,
     signals: Vec<Signal>,
     initial: Vec<u64>,
+    queues: Vec<Queue>,
 }
 
 impl Declare<'_> {
@@ -181,7 +121,7 @@ impl Declare<'_> {
         Ok(Some(self.signals.len() as u32 - 1))
     }
 
-    fn core(&mut self, name: &str, structure: Structure, credits: u64) -> Result<CoreLanes, SimError> {
+    fn core(&mut self, name: &str, structure: Structure, credits: u64) -> Result<CoreLanes<Lane>, SimError> {
         let mut add = |signal: &str, path: &str, when: Lane| self.at(name, signal, path, when, 0);
         let mut core = CoreLanes::default();
         core.taken = add("input.taken", "received", None)?;
@@ -217,6 +157,10 @@ impl Declare<'_> {
                 q.write_event[i] =
                     add(&format!("queue.write_{field}"), &format!("queue_write_{field}"), q.write)?;
             }
+            let overflow = add("queue.overflow", "overflow", None)?;
+            let step = add("queue.overflow_step", "overflow_step", overflow)?;
+            let (write, pointer) = (q.write, q.write_pointer);
+            self.queues.push(Queue { write, pointer, overflow, step });
         }
         core.credits = self.at(name, "output.credits", "sender.credits", None, credits)?;
         Ok(core)
@@ -224,60 +168,47 @@ impl Declare<'_> {
 }
 
 impl Trace {
-    pub(super) fn new(
+    /// Follows the signals of the chosen components.
+    pub(super) fn follow(
         program: &Program,
         machine: &Machine,
         chosen: &BTreeSet<String>,
-    ) -> Result<Self, SimError> {
+    ) -> Result<Follow<Self>, SimError> {
         let mesh = &program.platform.mesh;
-        let width = usize::from(mesh.width);
-        let routers = width * usize::from(mesh.height);
         let (buffer, port) = (u64::from(mesh.router_buffer), u64::from(mesh.core_buffer));
-        let mut d = Declare { machine, chosen, signals: Vec::new(), initial: Vec::new() };
-        let chip = [
-            d.at("chip", "step", "step", None, 0)?,
-            d.at("chip", "step_start", "start", None, 0)?,
-            d.at("chip", "released", "released", None, 0)?,
-        ];
-        let mut fillers = vec![[None; 5]; routers];
-        let (mut injectors, mut entries) = (Vec::new(), Vec::new());
-        for (i, injector) in mesh.injectors.iter().enumerate() {
+        let mut d = Declare { machine, chosen, signals: Vec::new(), initial: Vec::new(), queues: Vec::new() };
+        let mut lanes = Lanes::default();
+        lanes.chip.step = d.at("chip", "step", "step", None, 0)?;
+        lanes.chip.start = d.at("chip", "step_start", "start", None, 0)?;
+        lanes.chip.released = d.at("chip", "released", "released", None, 0)?;
+        for i in 0..mesh.injectors.len() {
             let name = format!("injector_{i}");
             let valid = d.at(&name, "valid", "out_valid", None, 0)?;
             let flit = d.at(&name, "flit", "out_flit", valid, 0)?;
             let credits = d.at(&name, "credits", "out_credits", None, buffer)?;
-            injectors.push(InjectorLanes { valid, flit, credits });
-            let entry = (usize::from(injector.y) * width + usize::from(injector.x), Port::of(injector.side));
-            fillers[entry.0][entry.1 as usize] = Some(Filler::Injector(i));
-            entries.push(entry);
+            lanes.injectors.push(InjectorLanes { valid, flit, credits });
         }
-        let (mut cores, mut router_of_core) = (Vec::new(), Vec::new());
-        let mut core_of_router = vec![None; routers];
-        for i in 0..program.cores() {
-            let (x, y) = program.place(i);
-            let router = usize::from(y) * width + usize::from(x);
-            core_of_router[router] = Some(i);
-            router_of_core.push(router);
-            fillers[router][Port::Local as usize] = Some(Filler::Core(i));
-            cores.push(d.core(&format!("core_{x}_{y}"), program.structure, buffer)?);
+        for (x, y) in (0..program.cores()).map(|i| program.place(i)) {
+            lanes.cores.push(d.core(&format!("core_{x}_{y}"), program.structure, buffer)?);
         }
-        let mut router_lanes = Vec::new();
-        for r in 0..routers {
-            let component = format!("router_{}_{}", r % width, r / width);
-            let mut lanes = RouterLanes::default();
+        for (x, y) in (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y))) {
+            let component = format!("router_{x}_{y}");
+            let mut router = RouterLanes::default();
             for to in Port::ALL {
                 let (p, side) = (to as usize, to.name());
                 let name = |end: &str| format!("{side}_{end}");
                 let credits = if to == Port::Local { port } else { buffer };
                 let level = format!("{side}_buffer.level");
-                lanes.level[p] = d.at(&component, &name("in_level"), &level, None, 0)?;
-                lanes.valid[p] = d.at(&component, &name("out_valid"), &name("out_valid"), None, 0)?;
-                lanes.flit[p] = d.at(&component, &name("out_flit"), &name("out_flit"), lanes.valid[p], 0)?;
-                lanes.credits[p] = d.at(&component, &name("credits"), &name("out_credits"), None, credits)?;
+                router.level[p] = d.at(&component, &name("in_level"), &level, None, 0)?;
+                router.valid[p] = d.at(&component, &name("out_valid"), &name("out_valid"), None, 0)?;
+                router.flit[p] =
+                    d.at(&component, &name("out_flit"), &name("out_flit"), router.valid[p], 0)?;
+                router.credits[p] =
+                    d.at(&component, &name("credits"), &name("out_credits"), None, credits)?;
             }
-            router_lanes.push(lanes);
+            lanes.routers.push(router);
         }
-        Ok(Self {
+        let trace = Self {
             signals: d.signals,
             values: d.initial.clone(),
             initial: d.initial,
@@ -285,26 +216,16 @@ impl Trace {
             next: 0,
             step: 0,
             until: 0,
-            widths: program.widths(),
-            width,
-            depth: if program.structure == Structure::RingBuffer { program.depth } else { 1 },
-            chip,
-            written: vec![0; cores.len()],
-            cores,
-            routers: router_lanes,
-            injectors,
-            core_of_router,
-            router_of_core,
-            fillers,
-            entries,
-        })
+            queues: d.queues,
+            depth: program.platform.shared_queue.depth,
+        };
+        Ok(Follow::new(program, lanes, trace))
     }
 
     /// A sample begins.
     pub(super) fn begin(&mut self) {
         self.values.clone_from(&self.initial);
         self.changes.clear();
-        self.written.fill(0);
         (self.next, self.until) = (0, 0);
     }
 
@@ -313,6 +234,39 @@ impl Trace {
         self.changes.drain(..self.next);
         self.next = 0;
         self.changes.sort_by_key(|c| (c.cycle, c.rank));
+    }
+
+    /// A queue was too short for the step that was run last. The fast model goes on as with one that is deep enough; this
+    /// is what one does that is not: it writes no event that it has no room for, and latches that it lost one, and when.
+    pub(super) fn overflow(&mut self) {
+        for queue in &self.queues {
+            let (mut room, mut lost) = (self.depth, None);
+            self.changes.retain(|change| {
+                let lane = Some(change.signal);
+                if lane == queue.write && change.value == Value::Set(1) {
+                    if room == 0 {
+                        lost.get_or_insert(change.cycle);
+                        return false;
+                    }
+                    room -= 1;
+                }
+                // The pointer moves a cycle later.
+                let moves = lane == queue.pointer && matches!(change.value, Value::Add(_));
+                !moves || lost.is_none_or(|lost| change.cycle <= lost)
+            });
+            if let Some(cycle) = lost {
+                for (lane, value) in [(queue.overflow, 1), (queue.step, self.step.into())] {
+                    let latched = lane.map(|signal| Change {
+                        cycle: cycle + 1,
+                        signal,
+                        value: Value::Set(value),
+                        rank: 1,
+                    });
+                    self.changes.extend(latched);
+                }
+            }
+        }
+        self.sort();
     }
 
     /// Brings the values up to a cycle.
@@ -333,6 +287,12 @@ impl Trace {
         let off = |when: u32| fast[when as usize] == 0 || rtl[when as usize] == 0;
         (fast[signal] ^ rtl[signal]) & (u64::MAX >> (64 - s.bits())) == 0 || s.when.is_some_and(off)
     }
+}
+
+impl Sink for Trace {
+    type Lane = Lane;
+    /// A register is on the link in the cycle after it was loaded.
+    const SHOWN: u64 = 1;
 
     fn set(&mut self, cycle: u64, lane: Lane, value: u64) {
         if let Some(signal) = lane {
@@ -340,15 +300,11 @@ impl Trace {
         }
     }
 
-    /// High in this cycle, low in the next unless set again.
     fn pulse(&mut self, cycle: u64, lane: Lane) {
         self.set(cycle, lane, 1);
-        if let Some(signal) = lane {
-            self.changes.push(Change { cycle: cycle + 1, signal, value: Value::Set(0), rank: 0 });
-        }
+        self.load(cycle + 1, lane, 0);
     }
 
-    /// A counter is set, before what is added to it in the same cycle.
     fn load(&mut self, cycle: u64, lane: Lane, value: u64) {
         if let Some(signal) = lane {
             self.changes.push(Change { cycle, signal, value: Value::Set(value), rank: 0 });
@@ -361,145 +317,11 @@ impl Trace {
         }
     }
 
-    fn flit(&self, flit: Flit) -> u64 {
-        let target = hw::layout::Target { x: flit.x().into(), y: flit.y().into(), axon: flit.axon() };
-        self.widths.pack_target(target) << 1 | u64::from(flit.parity())
-    }
-
-    /// A flit is on the link in the cycle after it was sent.
-    fn link(&mut self, sent: u64, valid: Lane, word: Lane, credits: Lane, flit: Flit) {
-        self.pulse(sent + 1, valid);
-        self.set(sent + 1, word, self.flit(flit));
-        self.add(sent + 1, credits, -1);
-    }
-}
-
-impl Probe for Trace {
-    fn step(&mut self, cycle: u64, step: u32) {
+    fn step(&mut self, _: u64, step: u32, _: &Lanes<Lane>) {
         self.step = step;
-        self.set(cycle, self.chip[0], step.into());
-        self.pulse(cycle, self.chip[1]);
-        for i in 0..self.cores.len() {
-            let waiting = std::mem::take(&mut self.written[i]);
-            let core = &self.cores[i];
-            let (head, q) = (core.head, &core.queue);
-            let (selected, write, level, read) = (q.selected, q.write_pointer, q.read_level, q.read_pointer);
-            self.set(cycle, head, u64::from(step % self.depth));
-            self.set(cycle, selected, (step & 1).into());
-            self.load(cycle, write, 0);
-            self.load(cycle, level, waiting);
-            self.load(cycle, read, 0);
-        }
     }
 
-    fn barrier(&mut self, _quiet: u64, release: u64) {
-        self.pulse(release, self.chip[2]);
+    fn barrier(&mut self, release: u64) {
         self.until = release;
-    }
-
-    fn phase(&mut self, _cycle: u64, _core: usize, _phase: Phase) {}
-
-    fn synapse(&mut self, cycle: u64, core: usize, op: SynapticOperation) {
-        let c = &self.cores[core];
-        let (read, address, write, neuron) = (c.synapse_read, c.synapse_address, c.write, c.neuron);
-        let (slot, weight, data) = (c.slot, c.weight, c.data);
-        self.pulse(cycle, read);
-        self.set(cycle, address, op.synapse.into());
-        let written = cycle + 2;
-        self.pulse(written, write);
-        self.set(written, neuron, u64::from(op.accumulator / self.depth));
-        self.set(written, slot, u64::from(op.accumulator % self.depth));
-        self.set(written, weight, op.weight.cast_unsigned());
-        self.set(written, data, op.sum.cast_unsigned());
-    }
-
-    fn membrane(&mut self, cycle: u64, core: usize, neuron: u32, _: u32, value: i32, spike: bool) {
-        let c = &self.cores[core];
-        let (write, index, membrane, fired) = (c.soma_write, c.soma_neuron, c.membrane, c.spike);
-        self.pulse(cycle, write);
-        self.set(cycle, index, neuron.into());
-        self.set(cycle, membrane, i64::from(value).cast_unsigned());
-        if spike {
-            self.pulse(cycle, fired);
-        }
-    }
-
-    fn queue_write(&mut self, cycle: u64, core: usize, event: QueueEvent) {
-        self.written[core] += 1;
-        let q = &self.cores[core].queue;
-        let (write, pointer, fields) = (q.write, q.write_pointer, q.write_event);
-        self.pulse(cycle, write);
-        for (lane, value) in fields.into_iter().zip([event.axon, event.age, event.offset]) {
-            self.set(cycle, lane, value.into());
-        }
-        self.add(cycle + 1, pointer, 1);
-    }
-
-    fn queue_read(&mut self, cycle: u64, core: usize, event: QueueEvent) {
-        let q = &self.cores[core].queue;
-        let (read, level, pointer, fields) = (q.read, q.read_level, q.read_pointer, q.read_event);
-        self.pulse(cycle, read);
-        for (lane, value) in fields.into_iter().zip([event.axon, event.age, event.offset]) {
-            self.set(cycle, lane, value.into());
-        }
-        self.add(cycle + 1, level, -1);
-        self.add(cycle + 1, pointer, 1);
-    }
-
-    fn router_output(&mut self, cycle: u64, router: usize, port: Port, flit: Flit) {
-        let (lanes, p) = (&self.routers[router], port as usize);
-        let (valid, word, credits) = (lanes.valid[p], lanes.flit[p], lanes.credits[p]);
-        self.link(cycle, valid, word, credits, flit);
-        let (next, entry) = match port {
-            Port::North => (router - self.width, Port::South),
-            Port::East => (router + 1, Port::West),
-            Port::South => (router + self.width, Port::North),
-            Port::West => (router - 1, Port::East),
-            Port::Local => {
-                let level = self.core_of_router[router].and_then(|core| self.cores[core].level);
-                self.add(cycle + LINK, level, 1);
-                return;
-            }
-        };
-        self.add(cycle + LINK, self.routers[next].level[entry as usize], 1);
-    }
-
-    fn router_input(&mut self, cycle: u64, router: usize, port: Port) {
-        self.add(cycle + 1, self.routers[router].level[port as usize], -1);
-        let credits = match self.fillers[router][port as usize] {
-            Some(Filler::Core(core)) => self.cores[core].credits,
-            Some(Filler::Injector(injector)) => self.injectors[injector].credits,
-            // Another router: its own event says so.
-            None => None,
-        };
-        self.add(cycle + 1, credits, 1);
-    }
-
-    fn core_output(&mut self, cycle: u64, core: usize, flit: Flit) {
-        let c = &self.cores[core];
-        let (valid, word, credits) = (c.out_valid, c.out_flit, c.credits);
-        self.link(cycle, valid, word, credits, flit);
-        let router = self.router_of_core[core];
-        self.add(cycle + LINK, self.routers[router].level[Port::Local as usize], 1);
-    }
-
-    fn core_input(&mut self, cycle: u64, core: usize, flit: Flit) {
-        let c = &self.cores[core];
-        let (taken, axon, level) = (c.taken, c.axon, c.level);
-        self.pulse(cycle, taken);
-        self.set(cycle, axon, flit.axon().into());
-        self.add(cycle + 1, level, -1);
-    }
-
-    fn injector_output(&mut self, cycle: u64, injector: usize, flit: Flit) {
-        let i = &self.injectors[injector];
-        let (valid, word, credits) = (i.valid, i.flit, i.credits);
-        self.link(cycle, valid, word, credits, flit);
-        let (router, port) = self.entries[injector];
-        self.add(cycle + LINK, self.routers[router].level[port as usize], 1);
-    }
-
-    fn credit(&mut self, cycle: u64, router: usize, port: Port) {
-        self.add(cycle + 1, self.routers[router].credits[port as usize], 1);
     }
 }

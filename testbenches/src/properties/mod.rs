@@ -11,9 +11,7 @@ pub mod ring;
 pub mod soma;
 
 use proptest::strategy::Strategy;
-use proptest::test_runner::{
-    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
-};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRng, TestRunner};
 use rtl::{Def, Simulator, Violation};
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -44,14 +42,6 @@ pub fn all() -> Vec<Property> {
         soma::property(),
         barrier::property(),
     ]
-}
-
-/// The random numbers of a seed.
-#[must_use]
-pub fn rng(seed: u64) -> TestRng {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
 /// A search for a case that breaks a property.

@@ -163,13 +163,13 @@ impl State {
         self.0.as_mut_ptr()
     }
 
-    /// Sets a whole word.
+    /// Sets a whole word, and gives what it was.
     ///
     /// # Panics
     /// If it is in no block.
     #[inline]
-    pub fn set_word(&mut self, word: usize, value: u64) {
-        self.0[word] = value;
+    pub fn replace(&mut self, word: usize, value: u64) -> u64 {
+        std::mem::replace(&mut self.0[word], value)
     }
 
     /// Where an element lies.

@@ -145,8 +145,14 @@ impl Engine for Jit {
 
     #[inline]
     fn set_input(&mut self, input: usize, value: u64) {
-        self.state.set_word(input, value);
-        self.now += 1;
+        // What was computed stays fresh where nothing changes.
+        self.now += u64::from(self.state.replace(input, value) != value);
+    }
+
+    #[inline]
+    fn register(&self, instance: usize, reg: usize) -> u64 {
+        let (at, bytes) = self.element(instance, |l| l.regs[reg]);
+        self.state.get(at, bytes)
     }
 
     #[inline]
