@@ -73,7 +73,7 @@ fn cases() -> u32 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(testbenches::keeping(cases()))]
 
     #[test]
     fn networks_come_back_as_they_were(network in random::network()) {

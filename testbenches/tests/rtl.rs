@@ -4,7 +4,7 @@ use hw::machine::{Machine, MachineError};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use sim::lockstep::{Components, Lockstep};
 use sim::{Options, Simulator};
 use spikes::Binned;
@@ -140,13 +140,7 @@ fn many_cores() {
 }
 
 fn random_networks(cases: u32, rng: TestRng) {
-    let config = Config {
-        cases,
-        // A case that fails is kept in testbenches/regressions.txt and tried first from then on.
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("regressions.txt"))),
-        source_file: Some(file!()),
-        ..Config::default()
-    };
+    let config = testbenches::keeping(cases);
     let compile = |network: &_, platform: &_, structure| compiler::image(network, b"", platform, structure);
     // Each case runs on both structures: none is passed over.
     let fits = random::case().prop_filter("a network that fits a small mesh", |(network, _, platform)| {
