@@ -82,7 +82,9 @@ fn platforms() -> impl Strategy<Value = Platform> {
 fn within_budget_means_accepted() {
     let (accepted, refused) = (Cell::new(0), Cell::new(0));
     let mut config = ProptestConfig::with_cases(1500);
-    config.failure_persistence = None;
+    // A case that fails is kept in compiler/regressions.txt and tried first from then on.
+    let kept = proptest::test_runner::FileFailurePersistence::Direct("regressions.txt");
+    config.failure_persistence = Some(Box::new(kept));
     let mut runner = TestRunner::new_with_rng(
         config,
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),

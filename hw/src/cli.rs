@@ -21,7 +21,8 @@ pub enum Command {
 Without --block the whole chip is written: a file for each module, and the contents of each memory as
 CHIP.PATH.hex, which $readmemh opens relative to where the tool runs. A platform's chip has a full core at
 every site and empty memories; an image's chip has the cores in use and their contents.
-Beside them stands blocks.toml, which lists the blocks for `sim gates`.
+Beside them stands blocks.toml, which lists the blocks for `sim gates`, and files.toml, which lists what was
+written: the next emission into the folder replaces that, and refuses to replace any other file.
 
 Examples:
   hw verilog --platform loihi --output rtl

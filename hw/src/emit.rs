@@ -1,16 +1,19 @@
 //! Emission of Verilog.
 
 use crate::cli;
+use crate::folder::Folder;
 use anyhow::{Context, Result, bail};
 use hw::blocks::chip::Chip;
 use hw::blocks::{core_of, mesh};
 use hw::image::Build;
 use hw::layout::Widths;
 use hw::{Image, Platform, Structure, machine};
-use rtl::{Def, Library, verilog};
+use rtl::{Cost, Def, Library, verilog};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+
+/// The list of blocks beside the Verilog.
+const BLOCKS: &str = "blocks.toml";
 
 /// Emits what was asked for; says what was written.
 pub fn verilog(args: &cli::Verilog) -> Result<String> {
@@ -60,24 +63,41 @@ fn collect(def: &Def, into: &mut BTreeMap<String, Def>) {
 }
 
 fn write(args: &cli::Verilog, tops: &[Def], build: Option<&Build>, structure: Structure) -> Result<String> {
-    let mut summary = String::new();
-    for top in tops {
-        let text = verilog::emit(top);
+    let blocks = toml::to_string(&listed(tops, structure))?;
+    let texts: Vec<_> = tops.iter().map(verilog::emit).collect();
+    let names = texts.iter().flat_map(|text| {
+        let modules = text.files.iter().map(|(name, _)| name);
+        modules.chain(text.memories.iter().map(|memory| &memory.name)).cloned()
+    });
+    let folder = Folder::open(&args.output, names.chain([BLOCKS.to_string()]).collect())?;
+    let cannot_write = || format!("--output {}: cannot write", args.output.display());
+    let mut summary = Vec::new();
+    for (top, text) in tops.iter().zip(&texts) {
         let paths = text.memories.iter().filter_map(|m| m.path.clone()).collect();
         let contents: BTreeMap<_, _> =
             build.map(|b| machine::contents(b, paths).collect()).unwrap_or_default();
         text.write_to(&args.output, |path| contents.get(path).map(|words| words.to_vec()))
-            .with_context(|| format!("--output {}: cannot write", args.output.display()))?;
-        let (modules, memories) = (text.files.len(), text.memories.len());
-        let line = format!("{}: {modules} modules, {memories} memories", text.top);
-        write!(summary, "{}{line}", if summary.is_empty() { "" } else { "\n" })?;
+            .with_context(cannot_write)?;
+        summary.push(format!("{}: {} modules, {}", text.top, text.files.len(), made_of(top)));
     }
-    let list = toml::to_string(&listed(tops, structure))?;
-    verilog::write_file(&args.output, "blocks.toml", |out| {
-        writeln!(out, "# The blocks, for `sim gates blocks.toml`.\n{list}")
+    verilog::write_file(&args.output, BLOCKS, |out| {
+        writeln!(out, "# The blocks, for `sim gates {BLOCKS}`.\n{blocks}")
     })
-    .with_context(|| format!("--output {}: cannot write", args.output.display()))?;
-    Ok(summary)
+    .with_context(cannot_write)?;
+    folder.close()?;
+    Ok(summary.join("\n"))
+}
+
+/// Flip-flops and memories of a circuit, in words.
+fn made_of(top: &Def) -> String {
+    let cost = Cost::of(top);
+    let mut out = format!("{} flip-flops", cost.flip_flops);
+    for (ports, bits) in cost.memory_bits() {
+        let of_kind = cost.memories.iter().filter(|(shape, _)| shape.ports == ports);
+        let count: u64 = of_kind.map(|(_, count)| count).sum();
+        out += &format!(", {count} memories {ports} with {bits} bits in all");
+    }
+    out
 }
 
 /// Blocks to be synthesised, as `sim gates` reads them.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod emit;
+mod folder;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use hw::image::{Build, CoreImage, Image, NetworkInfo, PopulationInfo, Population
 use hw::layout::{AxonRow, Memory, NeuronParameters, RingSynapse, RouteRow, Target, Widths};
 use hw::{Platform, Structure};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 /// One channel to one neuron of threshold 5, weight 3, delay 2; the neuron feeds itself with -1.
 fn tiny() -> Image {
@@ -107,8 +108,14 @@ fn contradictions_are_refused_though_the_check_sum_is_right() {
     }
 }
 
+/// So many cases; one that fails is kept in `hw/regressions.txt` and tried first from then on.
+fn keeping(cases: u32) -> ProptestConfig {
+    let kept = FileFailurePersistence::Direct("regressions.txt");
+    ProptestConfig { failure_persistence: Some(Box::new(kept)), ..ProptestConfig::with_cases(cases) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+    #![proptest_config(keeping(2000))]
 
     #[test]
     fn every_flipped_bit_is_refused(at in any::<prop::sample::Index>(), bit in 0..8u32) {

@@ -3,6 +3,7 @@
 use hw::layout::{AxonRow, NeuronParameters, QueueSynapse, RingSynapse, RouteRow, Target, Widths};
 use hw::{Platform, Structure};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 fn widths() -> impl Strategy<Value = (Widths, Platform)> {
     let sizes = (1..65u16, 1..65u16, 1..65_537u32, 1..1_048_577u32, 1..1_048_577u32, 2..33u8);
@@ -29,8 +30,14 @@ fn fit(value: u32, bits: u32) -> u32 {
     (u64::from(value) & ((1u64 << bits) - 1)) as u32
 }
 
+/// So many cases; one that fails is kept in `hw/regressions.txt` and tried first from then on.
+fn keeping(cases: u32) -> ProptestConfig {
+    let kept = FileFailurePersistence::Direct("regressions.txt");
+    ProptestConfig { failure_persistence: Some(Box::new(kept)), ..ProptestConfig::with_cases(cases) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+    #![proptest_config(keeping(500))]
 
     #[test]
     fn every_word_is_unpacked_as_it_was_packed(

@@ -41,8 +41,12 @@ fn a_block_comes_with_what_it_needs() {
     assert!(run.status.success(), "{run:?}");
     assert_eq!(
         names(&out),
-        ["blocks.toml", "fifo_depth4_bits15.v", "router_x1_y1_axon12_buffer4_core_buffer4.v"]
+        ["blocks.toml", "fifo_depth4_bits15.v", "files.toml", "router_x1_y1_axon12_buffer4_core_buffer4.v"]
     );
+    // Five buffers of 4 x 15 bits and a level; five links with a flit, a flag, credits and a pointer.
+    let said = String::from_utf8(run.stdout).unwrap();
+    let router = "router_x1_y1_axon12_buffer4_core_buffer4: 2 modules, 425 flip-flops\n";
+    assert_eq!(said, router);
     let router = fs::read_to_string(out.join("router_x1_y1_axon12_buffer4_core_buffer4.v")).unwrap();
     assert!(router.starts_with("// Router of a mesh"), "{router}");
 }
@@ -71,6 +75,62 @@ fn a_chip_comes_with_a_file_for_each_memory() {
         // A module's own file stands in where it is read alone.
         let of_chip = names.iter().filter(|n| n.starts_with("chip.") && n.ends_with(".hex"));
         assert_eq!(of_chip.count(), 4 * memories);
+    }
+}
+
+/// All files with their contents.
+fn everything(dir: &Path) -> Vec<(String, String)> {
+    names(dir).into_iter().map(|name| (name.clone(), fs::read_to_string(dir.join(name)).unwrap())).collect()
+}
+
+#[test]
+fn an_emission_replaces_an_earlier_one_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = platform(dir.path());
+    let emit = |arguments: &[&str], out: &Path| {
+        hw(&[&["verilog", "--platform", &platform, "--output", out.to_str().unwrap()], arguments].concat())
+    };
+    let (used, fresh) = (dir.path().join("used"), dir.path().join("fresh"));
+    let [ring, queue] = ["ring-buffer", "shared-queue"].map(|structure| ["--delays", structure]);
+    let router = ["--block", "router"];
+    for arguments in [&ring[..], &ring, &queue, &router] {
+        let run = emit(arguments, &used);
+        assert!(run.status.success(), "{run:?}");
+        let run = emit(arguments, &fresh);
+        assert!(run.status.success(), "{run:?}");
+        assert!(everything(&used) == everything(&fresh), "{arguments:?}: as in an empty folder");
+        fs::remove_dir_all(&fresh).unwrap();
+    }
+    // A file of the user's stays, and stops the emission only where it is in the way.
+    fs::write(used.join("notes.txt"), "mine").unwrap();
+    assert!(emit(&router, &used).status.success());
+    fs::write(used.join("chip.v"), "mine").unwrap();
+    let before = everything(&used);
+    let run = emit(&ring, &used);
+    let text = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    assert!(text.contains("chip.v: not written by `hw verilog`: remove it"), "{text}");
+    assert!(everything(&used) == before, "nothing is written");
+}
+
+#[test]
+fn a_damaged_list_of_files_removes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (platform, out) = (platform(dir.path()), dir.path().join("out"));
+    let mine = dir.path().join("mine");
+    fs::create_dir(&out).unwrap();
+    fs::write(&mine, "mine").unwrap();
+    for (list, expected) in [
+        ("files = [\"../mine\"]", "`../mine` is not a name in this folder"),
+        ("files = 3", "not a list of emitted files"),
+    ] {
+        fs::write(out.join("files.toml"), list).unwrap();
+        let output = out.to_str().unwrap();
+        let run = hw(&["verilog", "--platform", &platform, "--block", "router", "--output", output]);
+        let text = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2));
+        assert!(text.contains(expected), "{text}");
+        assert_eq!((fs::read_to_string(&mine).unwrap().as_str(), names(&out).len()), ("mine", 1));
     }
 }
 

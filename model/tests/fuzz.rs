@@ -6,6 +6,7 @@
 use model::train::budget::Budget;
 use model::train::config::TrainArgs;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 /// Settings with every kind of value that there is.
 const SETTINGS: &str = include_str!("../../scripts/shd.toml");
@@ -84,7 +85,8 @@ fn names(error: &str) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(128),
-        failure_persistence: None,
+        // A case that fails is kept in model/regressions.txt and tried first from then on.
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("regressions.txt"))),
         ..ProptestConfig::default()
     })]
 

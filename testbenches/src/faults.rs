@@ -1,64 +1,71 @@
-//! Faults seeded into the RTL, each with what must catch it: every property and every proof can fail.
+//! Faults seeded into the RTL, each with what must catch it: every property, and every claim of every proof, can fail.
 //!
 //! A fault drives one named signal of a finished block otherwise ([`Module::redrive`]), so that the blocks' sources know
 //! nothing of it, and a fault whose signal is gone is an error.
 
-use crate::formal::counterexample;
-use crate::proofs::{self, Proof};
+mod proofs;
+
+use crate::formal::broken_alone;
 use crate::properties::{self, Search};
 use crate::random::rng;
 use rtl::{Def, Module, ReadDuringWrite, U};
 
 /// What catches a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Catcher {
     /// The property of this name.
     Property(&'static str),
-    /// The proof of this name.
-    Proof(&'static str),
+    /// The proof of this name: each of these claims of it, alone.
+    Proof(&'static str, Vec<String>),
 }
 
 /// A fault.
 pub struct Fault {
     /// What is wrong.
-    pub name: &'static str,
+    pub name: String,
     /// What catches it.
     pub caught_by: Catcher,
     /// Path of the instance in the block that the property or proof is of.
     path: &'static str,
-    change: fn(&Module),
+    change: Box<dyn Fn(&Module) + Send + Sync>,
 }
 
 /// Cases in which a property must find a fault.
 const CASES: u32 = 200;
 
-/// Cycles after reset in which a proof must find a fault.
-const CYCLES: u32 = 13;
+/// Cycles after reset in which a claim must be broken.
+const CYCLES: u32 = 24;
 
 impl Fault {
     fn seed(&self, def: &Def) -> Def {
-        let faulty = Module::altered(def, self.path, "faulty", self.change);
+        let faulty = Module::altered(def, self.path, "faulty", &self.change);
         faulty.unwrap_or_else(|e| panic!("fault `{}` has no place any more: {e}", self.name))
     }
 
-    /// What the property or proof says of the faulty block; nothing if the fault goes unseen.
+    /// Whether the property, or each of the claims, fails of the faulty block.
+    ///
+    /// # Errors
+    /// The property or the claims that hold of it all the same.
     ///
     /// # Panics
-    /// If the block has no signal any more that the fault alters, or there is no such property or proof.
-    #[must_use]
-    pub fn caught(&self) -> Option<String> {
-        match self.caught_by {
+    /// If the block has no signal any more that the fault alters, or there is no such property, proof or claim.
+    pub fn caught(&self) -> Result<(), String> {
+        match &self.caught_by {
             Catcher::Property(name) => {
-                let property = properties::all().into_iter().find(|p| p.name == name).expect("a property");
+                let property = properties::all().into_iter().find(|p| p.name == *name).expect("a property");
                 let alter = |def: Def| self.seed(&def);
                 let mut search = Search::new(CASES, rng(7), false, &alter);
-                (property.check)(&mut search).err()
+                let unseen = (property.check)(&mut search).is_ok();
+                if unseen { Err(format!("property {name}: {}", self.name)) } else { Ok(()) }
             }
-            Catcher::Proof(name) => {
-                let found = proofs::all().into_iter().find(|p| p.name == name);
-                let Proof { block, harness, method, .. } = found.expect("a proof");
-                let harness = harness(&self.seed(&block)).expect("a right description");
-                counterexample(&harness, method, CYCLES)
+            Catcher::Proof(name, claims) => {
+                let proof = crate::proofs::all().into_iter().find(|p| p.name == *name).expect("a proof");
+                let harness = proof.around(&self.seed(&proof.block));
+                let broken = broken_alone(&harness, proof.method, claims, CYCLES);
+                let whole: Vec<_> =
+                    claims.iter().zip(broken).filter(|(_, broken)| !broken).map(|c| c.0.as_str()).collect();
+                let unseen = || format!("proof {name}: {}: {}", self.name, whole.join(", "));
+                if whole.is_empty() { Ok(()) } else { Err(unseen()) }
             }
         }
     }
@@ -75,157 +82,109 @@ fn on(value: U<'_>) -> U<'_> {
 /// The list.
 #[must_use]
 pub fn all() -> Vec<Fault> {
-    use Catcher::{Proof, Property};
+    use Catcher::Property;
     let mut list = Vec::new();
-    let mut fault = |caught_by, path, name, change| list.push(Fault { name, caught_by, path, change });
+    let mut fault = |caught_by: &Catcher, path, name: &str, change: fn(&Module)| {
+        let (name, caught_by) = (name.to_string(), caught_by.clone());
+        list.push(Fault { name, caught_by, path, change: Box::new(change) });
+    };
 
     // Ring buffer.
     let ring = Property("ring buffer");
-    fault(ring, "", "a slot off by one", |m| m.redrive("accumulator.add_slot", |s| s + 1));
-    fault(ring, "accumulator", "forwarding lost", |m| m.set_rule("accumulators", ReadDuringWrite::OldData));
-    fault(ring, "accumulator", "sign of a weight swapped", |m| m.redrive("weight", |w| !w + 1));
-    fault(ring, "", "a slot is not cleared", |m| m.redrive("accumulator.clear", off));
-    fault(ring, "", "the reset phase clears nothing", |m| m.redrive("accumulator.wipe", off));
-    fault(ring, "", "the head stands still", |m| m.redrive("kept_head", |_| m.find("kept_head")));
-    fault(ring, "", "the head moves a cycle late", |m| m.redrive("head", |_| m.find("kept_head")));
-    fault(ring, "", "the soma reads the next slot", |m| m.redrive("accumulator.head", |h| h + 1));
+    fault(&ring, "", "a slot off by one", |m| m.redrive("accumulator.add_slot", |s| s + 1));
+    fault(&ring, "accumulator", "forwarding lost", |m| m.set_rule("accumulators", ReadDuringWrite::OldData));
+    fault(&ring, "accumulator", "sign of a weight swapped", |m| m.redrive("weight", |w| !w + 1));
+    fault(&ring, "", "a slot is not cleared", |m| m.redrive("accumulator.clear", off));
+    fault(&ring, "", "the reset phase clears nothing", |m| m.redrive("accumulator.wipe", off));
+    fault(&ring, "", "the head stands still", |m| m.redrive("kept_head", |_| m.find("kept_head")));
+    fault(&ring, "", "the head moves a cycle late", |m| m.redrive("head", |_| m.find("kept_head")));
+    fault(&ring, "", "the soma reads the next slot", |m| m.redrive("accumulator.head", |h| h + 1));
 
     // Shared queue.
     let queue = Property("shared queue");
-    fault(queue, "", "an event is not queued again", |m| m.redrive("requeue", off));
-    fault(queue, "", "age not incremented", |m| m.redrive("stage_age", |age| age - 1));
-    fault(queue, "", "offset off by one", |m| m.redrive("read_offset", |offset| offset + 1));
-    fault(queue, "", "the filter's bit is wrong", |m| m.redrive("useful", |u| !u));
-    fault(queue, "", "events are never dropped", |m| m.redrive("more", on));
-    fault(queue, "", "an event without a list is dropped", |m| {
+    fault(&queue, "", "an event is not queued again", |m| m.redrive("requeue", off));
+    fault(&queue, "", "age not incremented", |m| m.redrive("stage_age", |age| age - 1));
+    fault(&queue, "", "offset off by one", |m| m.redrive("read_offset", |offset| offset + 1));
+    fault(&queue, "", "the filter's bit is wrong", |m| m.redrive("useful", |u| !u));
+    fault(&queue, "", "events are never dropped", |m| m.redrive("more", on));
+    fault(&queue, "", "an event without a list is dropped", |m| {
         m.redrive("more", |more| more & m.find("useful"))
     });
-    fault(queue, "", "the queues swap a cycle late", |m| m.redrive("selected", |_| m.find("kept_selected")));
-    fault(queue, "", "the queues swap before the barrier", |m| {
+    fault(&queue, "", "the queues swap a cycle late", |m| m.redrive("selected", |_| m.find("kept_selected")));
+    fault(&queue, "", "the queues swap before the barrier", |m| {
         let (start, first, update) = (m.find("start"), m.find("first"), m.find("update"));
         m.redrive("selected", |_| m.find("kept_selected") & !(start & first));
         m.redrive("kept_selected", |next| next ^ update);
         m.redrive("kept_selected.enable", |enable| enable | update);
     });
-    fault(queue, "", "the queues do not swap", |m| m.redrive("kept_selected", |_| m.find("kept_selected")));
-    fault(queue, "", "an arrival is taken with the port in use", |m| {
+    fault(&queue, "", "the queues do not swap", |m| m.redrive("kept_selected", |_| m.find("kept_selected")));
+    fault(&queue, "", "an arrival is taken with the port in use", |m| {
         m.redrive("take", |_| m.find("in_valid") & !m.find("start"));
     });
-    fault(queue, "", "a full queue is written to", |m| {
+    fault(&queue, "", "a full queue is written to", |m| {
         m.redrive("write", |_| m.find("requeue") | m.find("take"))
     });
-    fault(queue, "", "an overflow is not latched", |m| m.redrive("overflow.enable", off));
-    fault(queue, "", "the soma starts a cycle early", |m| m.redrive("update", |_| m.find("drained")));
-    fault(queue, "", "the high-water mark stays", |m| m.redrive("high_water.enable", off));
+    fault(&queue, "", "an overflow is not latched", |m| m.redrive("overflow.enable", off));
+    fault(&queue, "", "the soma starts a cycle early", |m| m.redrive("update", |_| m.find("drained")));
+    fault(&queue, "", "the high-water mark stays", |m| m.redrive("high_water.enable", off));
 
     // FIFOs and links.
     let fifo = Property("FIFO");
-    fault(fifo, "", "a word comes a place too high with a pop", |m| m.redrive("place", |_| m.find("level")));
-    fault(fifo, "", "the level misses a pop", |m| m.redrive("level.enable", |e| e & m.find("in_valid")));
+    fault(&fifo, "", "a word comes a place too high with a pop", |m| m.redrive("place", |_| m.find("level")));
+    fault(&fifo, "", "the level misses a pop", |m| m.redrive("level.enable", |e| e & m.find("in_valid")));
     let memory_fifo = Property("memory FIFO");
-    fault(memory_fifo, "", "forwarding lost", |m| m.set_rule("words", ReadDuringWrite::OldData));
-    fault(memory_fifo, "", "the head is read again", |m| m.redrive("next_read", |_| m.find("read_pointer")));
+    fault(&memory_fifo, "", "forwarding lost", |m| m.set_rule("words", ReadDuringWrite::OldData));
+    fault(&memory_fifo, "", "the head is read again", |m| m.redrive("next_read", |_| m.find("read_pointer")));
     let credits = Property("credits");
-    fault(credits, "", "a credit is dropped", |m| m.redrive("out_credits.enable", |e| e & m.find("send")));
-    fault(credits, "", "a credit is counted twice", |m| {
+    fault(&credits, "", "a credit is dropped", |m| m.redrive("out_credits.enable", |e| e & m.find("send")));
+    fault(&credits, "", "a credit is counted twice", |m| {
         m.redrive("out_credits", |next| next + m.find("buffer.credit").zext(next.width()));
     });
-    fault(credits, "", "a flit is sent twice", |m| m.redrive("out_flit.enable", off));
+    fault(&credits, "", "a flit is sent twice", |m| m.redrive("out_flit.enable", off));
 
     // Mesh: its first router.
     let mesh = Property("mesh");
-    fault(mesh, "router_0_0", "a flit never goes east", |m| m.redrive("local_asks_east", off));
-    fault(mesh, "router_0_0", "a flit is sent and kept", |m| m.redrive("local_buffer.pop", off));
-    fault(mesh, "router_0_0", "a flit is lost", |m| {
+    fault(&mesh, "router_0_0", "a flit never goes east", |m| m.redrive("local_asks_east", off));
+    fault(&mesh, "router_0_0", "a flit is sent and kept", |m| m.redrive("local_buffer.pop", off));
+    fault(&mesh, "router_0_0", "a flit is lost", |m| {
         m.redrive("local_out_valid", |v| v & !m.find("local_out_valid"))
     });
-    fault(mesh, "router_0_0", "an output has one credit too many", |m| {
+    fault(&mesh, "router_0_0", "an output has one credit too many", |m| {
         m.reset_to("local_out_credits", (1 << m.find("local_out_credits").width()) - 1);
     });
 
     // Soma.
     let soma = Property("soma");
-    fault(soma, "", "the leak truncates toward minus infinity", |m| {
+    fault(&soma, "", "the leak truncates toward minus infinity", |m| {
         m.redrive("leaked", |l| (m.find("product").as_s() >> 12).as_u().trunc(l.width()));
     });
-    fault(soma, "", "a membrane wraps", |m| m.redrive("saturated", |v| m.find("total").trunc(v.width())));
-    fault(soma, "", "saturation a bit too low", |m| {
+    fault(&soma, "", "a membrane wraps", |m| m.redrive("saturated", |v| m.find("total").trunc(v.width())));
+    fault(&soma, "", "saturation a bit too low", |m| {
         m.redrive("saturated", |v| m.find("membrane_max").zext(v.width()).eq(v).mux(v - 1, v));
     });
-    fault(soma, "", "a membrane at its threshold does not spike", |m| {
+    fault(&soma, "", "a membrane at its threshold does not spike", |m| {
         let v = m.find("saturated");
         m.redrive("fires", |f| f & m.find("threshold").zext(v.width()).ne(v));
     });
-    fault(soma, "", "reset to zero always", |m| m.redrive("subtract", off));
-    fault(soma, "", "integrators spike", |m| m.redrive("integrator", off));
-    fault(soma, "", "decay off by one", |m| m.redrive("keep", |k| k - 1));
-    fault(soma, "", "what arrived is read as unsigned", |m| {
+    fault(&soma, "", "reset to zero always", |m| m.redrive("subtract", off));
+    fault(&soma, "", "integrators spike", |m| m.redrive("integrator", off));
+    fault(&soma, "", "decay off by one", |m| m.redrive("keep", |k| k - 1));
+    fault(&soma, "", "what arrived is read as unsigned", |m| {
         m.redrive("total", |t| {
             let (leaked, current) = (m.find("leaked"), m.find("current"));
             leaked.as_s().sext(t.width()).as_u() + current.zext(t.width())
         });
     });
-    fault(soma, "", "a score misses a step", |m| m.redrive("score", |_| m.find("scores")));
+    fault(&soma, "", "a score misses a step", |m| m.redrive("score", |_| m.find("scores")));
 
     // Barrier.
     let barrier = Property("barrier");
-    fault(barrier, "", "flits under way are not waited for", |m| m.redrive("under_way", off));
-    fault(barrier, "", "released with leaves busy", |m| m.redrive("quiet", |_| m.find("under_way").eq(0)));
-    fault(barrier, "", "released a cycle late", |m| {
+    fault(&barrier, "", "flits under way are not waited for", |m| m.redrive("under_way", off));
+    fault(&barrier, "", "released with leaves busy", |m| m.redrive("quiet", |_| m.find("under_way").eq(0)));
+    fault(&barrier, "", "released a cycle late", |m| {
         m.redrive("released", |r| m.delayed("late", r));
     });
-
-    // Proofs.
-    let proof = Proof("FIFO");
-    fault(proof, "", "a word comes a place too high with a pop", |m| m.redrive("place", |_| m.find("level")));
-    for name in ["memory FIFO", "memory FIFO, whole"] {
-        fault(Proof(name), "", "forwarding lost", |m| m.set_rule("words", ReadDuringWrite::OldData));
-    }
-    fault(Proof("link"), "", "a credit is dropped", |m| {
-        m.redrive("out_credits.enable", |e| e & m.find("send"));
-    });
-    fault(Proof("link, one deep"), "", "a credit is counted twice", |m| {
-        m.redrive("out_credits", |next| next + m.find("buffer.credit").zext(next.width()));
-    });
-    let proof = Proof("ring buffer");
-    fault(proof, "", "a slot is not cleared", |m| m.redrive("accumulator.clear", off));
-    fault(proof, "", "a slot off by one", |m| m.redrive("accumulator.add_slot", |s| s + 1));
-    fault(proof, "accumulator", "sign of a weight swapped", |m| m.redrive("weight", |w| !w + 1));
-    fault(Proof("ring buffer, whole"), "accumulator", "forwarding lost", |m| {
-        m.set_rule("accumulators", ReadDuringWrite::OldData);
-    });
-    let proof = Proof("shared queue");
-    fault(proof, "", "an event is not queued again", |m| m.redrive("requeue", off));
-    fault(proof, "", "age not incremented", |m| m.redrive("stage_age", |age| age - 1));
-    fault(proof, "", "the queues swap a cycle late", |m| m.redrive("selected", |_| m.find("kept_selected")));
-    fault(proof, "", "an event is streamed twice", |m| {
-        m.redrive("fetch_address", |_| m.find("read_pointer"));
-    });
-    fault(proof, "", "the soma starts with events left", |m| m.redrive("update", |_| m.find("started")));
-    fault(Proof("shared queue, whole"), "", "an overflow is not latched", |m| {
-        m.redrive("overflow.enable", off)
-    });
-    fault(Proof("shared queue, whole"), "", "an event is streamed twice", |m| {
-        m.redrive("fetch_address", |_| m.find("read_pointer"));
-    });
-    for name in ["router", "router, one deep"] {
-        fault(Proof(name), "", "the pointer of the round robin stands still", |m| {
-            m.redrive("east_pointer", off);
-        });
-    }
-    let proof = Proof("router, one deep");
-    fault(proof, "", "an output grants two inputs", |m| {
-        m.redrive("east_grants_local", |g| {
-            g | (m.find("local_asks_east") & m.find("east_out_credits").any())
-        });
-    });
-    fault(proof, "", "a flit is sent and kept", |m| m.redrive("local_buffer.pop", off));
-    fault(proof, "", "rows are crossed before columns", |m| {
-        m.redrive("local_asks_east", |_| m.find("local_asks_north"));
-    });
-    for name in ["barrier", "barrier, one cycle"] {
-        fault(Proof(name), "", "flits under way are not waited for", |m| m.redrive("under_way", off));
-    }
+    list.extend(proofs::list());
     list
 }
 
@@ -238,7 +197,8 @@ mod tests {
     #[should_panic(expected = "fault `gone` has no place any more")]
     fn a_fault_whose_signal_is_gone_is_not_caught() {
         let change = |m: &Module| m.redrive("no_such_signal", off);
-        let fault = Fault { name: "gone", caught_by: Catcher::Property("FIFO"), path: "", change };
+        let caught_by = Catcher::Property("FIFO");
+        let fault = Fault { name: "gone".into(), caught_by, path: "", change: Box::new(change) };
         let _ = fault.caught();
     }
 }

@@ -16,6 +16,14 @@ pub mod synthetic;
 
 use hw::Platform;
 use hw::platform::{Injector, Side};
+use proptest::test_runner::{Config, FileFailurePersistence};
+
+/// Settings of proptest: so many cases; one that fails is kept in `regressions.txt` of this crate, and tried first from then on.
+#[must_use]
+pub fn keeping(cases: u32) -> Config {
+    let kept = FileFailurePersistence::Direct("regressions.txt");
+    Config { cases, failure_persistence: Some(Box::new(kept)), ..Config::default() }
+}
 
 /// The small platform with another mesh and cores of so many neurons.
 ///

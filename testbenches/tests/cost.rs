@@ -5,7 +5,7 @@ use hw::layout::QueueEvent;
 use hw::platform::{Platform, Structure};
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use sim::cost::bits::Bits;
 use sim::cost::ledger::Term;
@@ -200,8 +200,7 @@ fn header(image: &Image, structure: Structure) -> Header {
 
 #[test]
 fn the_ledger_in_closed_form_equals_what_a_probe_counts() {
-    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(config);
+    let mut runner = TestRunner::new(testbenches::keeping(48));
     let run = runner.run(&testbenches::random::case(), |(network, input, platform)| {
         let file = network.to_bytes().expect("packs");
         for structure in Structure::ALL {

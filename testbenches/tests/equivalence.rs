@@ -5,7 +5,7 @@ use hw::image::Image;
 use hw::platform::Structure;
 use model::network::Network;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRng, TestRunner};
+use proptest::test_runner::{TestRng, TestRunner};
 use sim::{Options, Outcome, Simulator};
 use spikes::Binned;
 use testbenches::random::{self, cases, fresh_seed, rng};
@@ -38,7 +38,7 @@ fn agree(network: &Network, input: &Binned, platform: &Platform) -> Result<bool,
 
 /// Runs `law` on random networks, inputs and platforms; it says whether the network fitted.
 fn run(cases: u32, rng: TestRng, law: impl Fn(&Network, &Binned, &Platform) -> Result<bool, TestCaseError>) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let config = testbenches::keeping(cases);
     let ran = std::cell::Cell::new(0u32);
     TestRunner::new_with_rng(config, rng)
         .run(&random::case(), |(network, input, platform)| {

@@ -69,7 +69,7 @@ fn an_image_that_lies_never_panics() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: random::cases(64), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(testbenches::keeping(random::cases(64)))]
 
     #[test]
     fn networks_come_back_as_they_were(network in random::network()) {

@@ -168,7 +168,7 @@ fn plain(case: &Case) -> (Taken, u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(testbenches::keeping(300))]
 
     #[test]
     fn every_flit_is_taken_in_the_cycle_in_which_a_plain_mesh_gives_it(case in case()) {

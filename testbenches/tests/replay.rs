@@ -248,9 +248,11 @@ fn a_fault_in_a_block_fails_its_bench_and_those_of_what_holds_it() {
 #[test]
 #[ignore = "needs Verilator: scripts/setup.sh"]
 fn verilator_runs_every_block_and_chip_to_the_same_outputs_every_cycle() {
-    for (structure, ports) in Structure::ALL.into_iter().zip(PORTS) {
-        let replay = Replay::record(structure, ports);
-        let unknown = replay.unknown(&replay.verilator());
-        assert!(unknown.values().all(|&bits| bits == 0), "{unknown:?}");
+    for structure in Structure::ALL {
+        for ports in PORTS {
+            let replay = Replay::record(structure, ports);
+            let unknown = replay.unknown(&replay.verilator());
+            assert!(unknown.values().all(|&bits| bits == 0), "{unknown:?}");
+        }
     }
 }

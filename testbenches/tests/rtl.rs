@@ -5,7 +5,7 @@ use hw::machine::{Machine, MachineError};
 use hw::platform::{Injector, Ports, Side};
 use hw::{Image, Platform, Structure};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, TestRng, TestRunner};
+use proptest::test_runner::{TestRng, TestRunner};
 use sim::lockstep::{Components, Lockstep};
 use sim::{Options, Simulator};
 use spikes::{Binned, Binning, SpikeFile};
@@ -162,7 +162,7 @@ fn a_chip_without_the_routers_that_no_flit_can_reach_is_the_whole_chip_in_every_
         let image = |&s: &Structure| compiler::image(network, b"", platform, s).is_ok();
         platform.cores() <= 12 && Structure::ALL.iter().all(image)
     });
-    let config = Config { cases: cases(8), failure_persistence: None, ..Config::default() };
+    let config = testbenches::keeping(cases(8));
     let left_out = Cell::new(0);
     TestRunner::new_with_rng(config, rng(5))
         .run(&fits, |(network, input, platform)| {
@@ -184,13 +184,7 @@ fn a_chip_without_the_routers_that_no_flit_can_reach_is_the_whole_chip_in_every_
 }
 
 fn random_networks(cases: u32, rng: TestRng) {
-    let config = Config {
-        cases,
-        // A case that fails is kept in testbenches/regressions.txt and tried first from then on.
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("regressions.txt"))),
-        source_file: Some(file!()),
-        ..Config::default()
-    };
+    let config = testbenches::keeping(cases);
     let compile = |network: &_, platform: &_, structure| compiler::image(network, b"", platform, structure);
     // Each case runs on both structures: none is passed over.
     let fits = random::case().prop_filter("a network that fits a small mesh", |(network, _, platform)| {

@@ -100,7 +100,7 @@ fn check(structure: Structure, platform: &Platform, record: &Record, outcome: &O
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(testbenches::keeping(48))]
 
     #[test]
     fn series_add_up_to_the_counts_and_paths_to_the_cycles((network, input, platform) in random::case()) {

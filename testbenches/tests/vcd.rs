@@ -3,7 +3,7 @@
 use hw::machine::Machine;
 use hw::{Image, Structure};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRng, TestRunner};
+use proptest::test_runner::{TestRng, TestRunner};
 use rtl::{TraceOptions, Tracer};
 use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
@@ -158,7 +158,7 @@ fn compare(image: &Image, structure: Structure, input: &Binned) -> (usize, usize
 }
 
 fn random_networks(cases: u32, rng: TestRng) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let config = testbenches::keeping(cases);
     let small = random::case().prop_filter("a small mesh and few steps", |(network, _, platform)| {
         platform.cores() <= 4 && network.steps <= 12
     });

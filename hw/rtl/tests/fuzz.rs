@@ -1,7 +1,7 @@
 //! Random circuits: interpreter = machine code = emitted Verilog in Icarus = in Verilator.
 
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use rtl::verilog::{Bench, emit};
 use rtl::{Def, Module, Simulator};
 use std::path::Path;
@@ -15,7 +15,9 @@ use random::{Recipe, Stimulus, build, recipes};
 fn runner(cases: u32, seed: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    // A case that fails is kept in hw/rtl/regressions.txt and tried first from then on.
+    let kept = FileFailurePersistence::Direct("regressions.txt");
+    let config = Config { cases, failure_persistence: Some(Box::new(kept)), ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 

@@ -16,6 +16,7 @@ pub fn proofs() -> Vec<Proof> {
         block: barrier(&mut Library::new(), leaves, latency, CAPACITY).expect("a barrier"),
         harness,
         method: Method::Bounded(cycles),
+        small: None,
     };
     vec![proof(3, 4, 18), proof(2, 1, 14)]
 }

@@ -21,6 +21,7 @@ pub fn proofs() -> Vec<Proof> {
             block: fifo(lib, depth, 20).expect("a FIFO"),
             harness: registers,
             method: Method::Induction(3),
+            small: None,
         },
         Proof {
             name: "memory FIFO",
@@ -29,6 +30,16 @@ pub fn proofs() -> Vec<Proof> {
             block: memory_fifo(lib, neurons, 10).expect("a FIFO"),
             harness: any_place,
             method: Method::Induction(3),
+            small: Some("memory FIFO, three words"),
+        },
+        Proof {
+            name: "memory FIFO, three words",
+            claim,
+            parameters: "depth 3, 2 bits; any one word".into(),
+            block: memory_fifo(lib, 3, 2).expect("a FIFO"),
+            harness: any_place,
+            method: Method::Induction(3),
+            small: None,
         },
         Proof {
             name: "memory FIFO, whole",
@@ -37,6 +48,7 @@ pub fn proofs() -> Vec<Proof> {
             block: memory_fifo(lib, 3, 2).expect("a FIFO"),
             harness: whole,
             method: Method::Bounded(13),
+            small: None,
         },
     ]
 }
@@ -85,9 +97,7 @@ fn follow<'m>(b: &Bench<'m>, depth: u64, push: &str, may: U<'m>) -> Chosen<'m> {
     m.cover("comes_out", leaves & word.q.any(), "a word goes through");
     let turns = m.reg("turns", bits_for(4 * depth + 1), 0);
     turns.set_if(pop & turns.q.lt(2 * depth + 1), turns.q + 1);
-    if depth <= 4 {
-        m.cover("two_wraps", turns.q.gt(2 * depth) & leaves, "the pointers went around more than twice");
-    }
+    m.cover("two_wraps", turns.q.gt(2 * depth) & leaves, "the pointers went around more than twice");
     Chosen { inside: inside.q, ahead: ahead.q, word: word.q }
 }
 

@@ -18,6 +18,7 @@ pub fn proofs() -> Vec<Proof> {
         block: link(depth, 20).expect("a link"),
         harness,
         method: Method::Induction(2),
+        small: None,
     };
     vec![proof(depth.into()), proof(1)]
 }

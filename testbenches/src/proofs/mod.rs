@@ -28,6 +28,20 @@ pub struct Proof {
     pub harness: fn(&Def) -> Result<Def, Errors>,
     /// How far it goes.
     pub method: Method,
+    /// The proof of the same harness at parameters so small that a short run reaches everything, if this is not one: there covers
+    /// are reached and faults are seeded.
+    pub small: Option<&'static str>,
+}
+
+impl Proof {
+    /// The harness around the block, or around a faulty one in its place.
+    ///
+    /// # Panics
+    /// If the harness is described wrongly.
+    #[must_use]
+    pub fn around(&self, block: &Def) -> Def {
+        (self.harness)(block).unwrap_or_else(|e| panic!("harness of `{}`: {e}", self.name))
+    }
 }
 
 /// All proofs.

@@ -17,12 +17,13 @@ pub fn proofs() -> Vec<Proof> {
     let ships = Shape::new(&seneca, Structure::SharedQueue);
     let few = Shape::new(&small(), Structure::SharedQueue);
     let block = |shape| shared_queue(&mut Library::new(), shape).expect("a queue");
+    let claim = "each event that was written is entered once in the next step, unaltered and in order, and none else; with a \
+                 useful delay left it is written again, age + 1; arrivals are written or wait; never more events than the \
+                 depth: one too many is latched";
     vec![
         Proof {
             name: "shared queue",
-            claim: "each event that was written is entered once in the next step, unaltered and in order, and none else; with \
-                    a useful delay left it is written again, age + 1; arrivals are written or wait; never more events than \
-                    the depth: one too many is latched",
+            claim,
             parameters: format!(
                 "depth {}, delays to {}, {} axons; any one place",
                 ships.queue_depth, ships.longest_delay, ships.axons
@@ -30,6 +31,16 @@ pub fn proofs() -> Vec<Proof> {
             block: block(&ships),
             harness: any_place,
             method: Method::Induction(3),
+            small: Some(TWO_PLACES),
+        },
+        Proof {
+            name: TWO_PLACES,
+            claim,
+            parameters: "depth 2, delays to 3, 2 axons; any one place".into(),
+            block: block(&few),
+            harness: any_place,
+            method: Method::Induction(3),
+            small: None,
         },
         Proof {
             name: "shared queue, whole",
@@ -38,9 +49,12 @@ pub fn proofs() -> Vec<Proof> {
             block: block(&few),
             harness: whole,
             method: Method::Bounded(23),
+            small: None,
         },
     ]
 }
+
+const TWO_PLACES: &str = "shared queue, two places";
 
 /// A platform whose queue is as small as can be.
 fn small() -> Platform {
@@ -140,7 +154,6 @@ fn surround<'m>(b: &Bench<'m>, depth: u64) -> Around<'m> {
     let again = to_axon.eq(axon.q) & to_age.eq(age.q) & to_offset.eq(next_offset);
     m.assert("queued_again", implies(requeue, again), "an event is queued again as another");
     let arrives = to_axon.eq(in_axon) & to_age.eq(1) & !to_offset.any();
-    m.assert("age_staged", implies(active.q & more.q, age.q.any()), "an age wraps");
     m.assert("age_written", implies(b.get("write"), to_age.any()), "an event of age 0 is written");
     m.assert("arrives", implies(take, arrives), "an arrival is written as another");
     let overflow = m.reg("own_overflow", 1, 0);
@@ -317,6 +330,8 @@ fn any_place(def: &Def) -> Result<Def, Errors> {
     m.assert("fetched", ahead.le(level), "an event is read that is not there");
     let staged =
         b.seen("stage_axon").eq(a.axon) & b.seen("stage_age").eq(a.age) & b.seen("stage_again").eq(a.more);
+    let aged = b.seen("stage_age").any();
+    m.assert("age_staged", implies(a.active & b.seen("stage_again"), aged), "an event of age 0 is staged");
     m.assert("staged", implies(a.active, staged), "another event is in the synapse stage");
 
     // The phases of a step.
@@ -344,5 +359,12 @@ fn any_place(def: &Def) -> Result<Def, Errors> {
     );
     m.assert("nothing_lies_at_first", implies(a.fresh, !a_there & !b_there), "something waits before step 0");
     m.assert("started_step", implies(b.seen("started"), !a.start), "two starts in a row");
+
+    let requeue = a.finish & a.more;
+    m.cover("queued_again_here", requeue & lies, "an event is queued again at the place");
+    m.cover("swap_with_entries", a.start & waiting & level.eq(depth), "a full queue is swapped");
+    m.cover("full", written.eq(depth) & a.running, "the POQ is full");
+    m.cover("both_hold", a_there & b_there, "there is an event at the place of both queues");
+    m.cover("enters", a.enter & pointer.eq(place) & waiting, "the event at the place enters");
     m.finish()
 }

@@ -29,6 +29,7 @@ pub fn proofs() -> Vec<Proof> {
             block: block(&ships),
             harness: any_slot,
             method: Method::Induction(3),
+            small: None,
         },
         Proof {
             name: "ring buffer, whole",
@@ -37,6 +38,7 @@ pub fn proofs() -> Vec<Proof> {
             block: block(&few),
             harness: whole,
             method: Method::Bounded(11),
+            small: None,
         },
     ]
 }
@@ -89,7 +91,7 @@ fn follow<'m>(b: &Bench<'m>) -> Followed<'m> {
     let head = m.reg("own_head", bits, 0);
     let now = start.mux(first.mux(m.u(0, bits), (head.q + 1) & mask), head.q);
     head.set(now);
-    m.assert("head_in_range", now.le(mask), "the head is a slot in use");
+    m.assert("head_in_range", b.get("head").le(mask), "the head is a slot out of use");
     m.assert("head", b.get("head").eq(now), "the head is not the step's slot");
     let due = (now + delay) & mask;
     let adds = add & add_neuron.eq(neuron) & due.eq(slot);

@@ -13,7 +13,7 @@ pub fn proofs() -> Vec<Proof> {
     let mut small = loihi.clone();
     (small.mesh.width, small.mesh.height, small.core.input_axons) = (3, 3, 2);
     (small.mesh.router_buffer, small.mesh.core_buffer) = (1, 1);
-    let proof = |name, p: &Platform| {
+    let proof = |name, p: &Platform, small| {
         let w = Widths::new(p, Structure::RingBuffer);
         let (depth, core_depth) = (p.mesh.router_buffer.into(), p.mesh.core_buffer.into());
         Proof {
@@ -25,10 +25,13 @@ pub fn proofs() -> Vec<Proof> {
             block: router(&mut Library::new(), &w, depth, core_depth).expect("a router"),
             harness,
             method: Method::Induction(2),
+            small,
         }
     };
-    vec![proof("router", &loihi), proof("router, one deep", &small)]
+    vec![proof("router", &loihi, Some(ONE_DEEP)), proof(ONE_DEEP, &small, None)]
 }
+
+const ONE_DEEP: &str = "router, one deep";
 
 const NAMES: [&str; 5] = ["north", "east", "south", "west", "local"];
 
@@ -146,9 +149,15 @@ fn harness(def: &Def) -> Result<Def, Errors> {
         "the turn of an input does not come nearer",
     );
     m.assert("fair", passed.q.le(4), "an input is passed more than four times");
-    if buffer == 1 {
-        m.cover("waits", passed.q.any(), "an input waits for another");
-        m.cover("moves", was_granted & valid, "a flit goes through");
+    m.cover("waits", passed.q.any(), "an input waits for another");
+    for (i, side) in NAMES.into_iter().enumerate() {
+        let from = grants.iter().fold(m.u(0, 1), |any, row| any | row[i]);
+        m.cover(&format!("{side}_granted"), from, "a flit of this input is granted");
+        m.cover(
+            &format!("{side}_leaves"),
+            b.get(&format!("{side}_out_valid")),
+            "a flit leaves by this output",
+        );
     }
     m.finish()
 }

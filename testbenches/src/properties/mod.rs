@@ -11,7 +11,7 @@ pub mod ring;
 pub mod soma;
 
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
 use rtl::{Def, Simulator, Violation};
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -54,13 +54,10 @@ impl<'a> Search<'a> {
     /// A search through so many cases. With `keep` a case that fails is kept and tried first from then on.
     #[must_use]
     pub fn new(cases: u32, rng: TestRng, keep: bool, alter: Alter<'a>) -> Self {
-        let kept = FileFailurePersistence::Direct("regressions.txt");
-        let config = Config {
-            cases,
-            failure_persistence: keep.then(|| Box::new(kept) as _),
-            source_file: Some(file!()),
-            max_shrink_iters: if keep { 2000 } else { 0 },
-            ..Config::default()
+        let config = if keep {
+            Config { max_shrink_iters: 2000, ..crate::keeping(cases) }
+        } else {
+            Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() }
         };
         Self { runner: TestRunner::new_with_rng(config, rng), alter }
     }
