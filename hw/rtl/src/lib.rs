@@ -72,6 +72,7 @@ mod check;
 mod cost;
 mod design;
 mod error;
+mod fold;
 pub mod fst;
 mod handle;
 pub mod instance;

@@ -6,6 +6,7 @@
 //! Long because every call that opens, fills and finishes a module is a method of the one type, each with its documentation.
 
 use crate::error::{BuildError, ErrorKind};
+use crate::fold::{Folded, fold};
 use crate::handle::{Item, Reg, Wire};
 use crate::ir::{
     Contents, Definition, Info, Named, Node, NodeId, Op, Port, Property, PropertyKind, Register, Type,
@@ -38,7 +39,8 @@ impl Open {
         self.errors.push(BuildError::new(&module, kind, at));
     }
 
-    /// The node of an operator, shared with its equals. Operators on constants become constants.
+    /// The node of an operator, shared with its equals. Operators on constants become constants, and those that a constant
+    /// operand decides become what is left of them.
     pub fn node(&mut self, op: Op, width: u32) -> NodeId {
         let constant = |id: NodeId| matches!(self.def.node(id).op, Op::Const(_));
         let op = if !op.is_leaf() && op.operands().all(constant) {
@@ -47,7 +49,15 @@ impl Open {
                 Node { width, .. } => (0, width),
             }))
         } else {
-            op
+            match fold(&self.def, op, width) {
+                Folded::Same => op,
+                Folded::Is(id) => return id,
+                Folded::Op(op) => return self.node(op, width),
+                Folded::OfNot(a, op, b) => {
+                    let not = self.node(Op::Not(a), self.def.width(a));
+                    return self.node(op(not, b), width);
+                }
+            }
         };
         let node = Node { op, width };
         *self.cons.entry(node).or_insert_with(|| {

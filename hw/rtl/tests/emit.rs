@@ -1,7 +1,7 @@
 //! Emitted Verilog: what it says, and that the tools of the trade take it.
 
 use rtl::verilog::{Bench, emit};
-use rtl::{Cost, Def, MemoryShape, Module, ReadDuringWrite, Simulator};
+use rtl::{Cost, Def, MemoryShape, Module, ReadDuringWrite, Simulator, U};
 use std::path::Path;
 use std::process::Command;
 
@@ -68,6 +68,43 @@ fn two_inversions_never_stand_together() {
     for pair in ["~~", "|~", "~&", "&&"] {
         assert!(!text.lines().any(|l| l.contains("assign") && l.contains(pair)), "{pair} in {text}");
     }
+}
+
+#[test]
+fn what_a_constant_decides_is_not_written() {
+    type Build = for<'m> fn(&'m Module, U<'m>, U<'m>) -> U<'m>;
+    let cases: [(Build, &str); 8] = [
+        (|m, c, _| c.mux(m.u(1, 1), m.u(0, 1)), "c"),
+        (|m, c, _| c.mux(m.u(0, 1), m.u(1, 1)), "~c"),
+        (|m, c, a| c.mux(m.u(1, 1), a), "c | a"),
+        (|m, c, a| c.mux(a, m.u(0, 1)), "c & a"),
+        (|m, c, a| c.mux(m.u(0, 1), a), "~c & a"),
+        (|m, c, a| c.mux(a, m.u(1, 1)), "~c | a"),
+        (|_, c, a| c.eq(1) & a.ne(1), "c & ~a"),
+        (|_, c, a| (((c & 1) | 0) ^ 0) ^ ((a + 0) - 0), "c ^ a"),
+    ];
+    for (build, expected) in cases {
+        let text = text(|m| {
+            let (c, a) = (m.input("c", 1).may_be_unused(), m.input("a", 1).may_be_unused());
+            m.output("out", build(m, c, a));
+        });
+        let line = text.lines().find_map(|l| l.trim().strip_prefix("assign out = ")).expect("the output");
+        assert_eq!(line, format!("{expected};"), "{text}");
+    }
+}
+
+#[test]
+fn no_line_of_names_is_too_wide_to_read() {
+    let text = text(|m| {
+        for i in 0..60 {
+            let name = format!("an_input_that_nothing_reads_{i}");
+            let input = m.input(&name, 2);
+            m.output(&format!("low_{i}"), input.bit(0));
+        }
+    });
+    let sink = text.split_once("= &{").expect("the sink of unused bits").1;
+    assert_eq!(sink.matches("an_input_that_nothing_reads").count(), 60);
+    assert!(sink.lines().all(|l| l.len() <= 100), "{sink}");
 }
 
 #[test]

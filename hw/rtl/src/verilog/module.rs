@@ -322,9 +322,29 @@ fn sink(out: &mut String, def: &Definition, names: &mut Names, formal: &[NodeId]
     if !unused.is_empty() {
         let name = names.free("unused");
         line!(out, "\n    // Bits that are dropped on purpose, or only watched.");
-        line!(out, "    wire {name} = &{{1'b0, {}}};", unused.join(", "));
+        unused.insert(0, "1'b0".into());
+        line!(out, "    wire {name} = &{{\n{}\n    }};", wrapped(&unused));
     }
 }
+
+/// A list in lines of a readable width.
+fn wrapped(items: &[String]) -> String {
+    let mut lines = vec![String::new()];
+    for (i, item) in items.iter().enumerate() {
+        let item = if i + 1 < items.len() { format!("{item},") } else { item.clone() };
+        match lines.last_mut() {
+            Some(last) if last.len() + item.len() < WIDEST => {
+                last.push_str(if last.is_empty() { "        " } else { " " });
+                last.push_str(&item);
+            }
+            _ => lines.push(format!("        {item}")),
+        }
+    }
+    lines.join("\n")
+}
+
+/// Columns of a line that holds a list.
+const WIDEST: usize = 100;
 
 fn properties(out: &mut String, def: &Definition, names: &mut Names, cuts: &[NodeId]) {
     names.counting = false;
