@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # The compiled simulator of hw/rtl against Verilator: the same design, stimulus and outputs, alternating in one run.
-#   scripts/bench_rtl.sh [ROUNDS]    5 by default
-# A copy is an accumulator ring of 64 slots for 64 neurons and 64 time-multiplexed LIF neurons. "sparse": one copy at a
-# time gets events. Prints Mcycle/s (median of the rounds), the ratios with their spread, and the time to the first cycle.
-# Single thread. Verilator -O3 --x-assign fast --x-initial fast --noassert, C++ -O3 -march=native; ours without checks,
-# and once more with all of them (properties, addresses, sleep). Exit 1 where output hashes differ.
+#   scripts/bench_rtl.sh [ROUNDS [PART]]    5 rounds, of one PART-th of the cycles, by default all
+# A copy is an accumulator ring of 64 slots for 64 neurons and 64 time-multiplexed LIF neurons. "sparse": each copy gets
+# events a 64th of the time. Prints Mcycle/s (median of the rounds), the ratios with their spread, and the time to the
+# first cycle. Single thread. Verilator -O3 --x-assign fast --x-initial fast --noassert, C++ -O3 -march=native; ours
+# without checks, and once more with all of them (properties, addresses, sleep). Exit 1 where output hashes differ.
+# $BENCH_RTL is our side where it is built already, as by the tests: target/debug/examples/bench_rtl.
 set -euo pipefail
-case "${1:-}" in -h|--help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
-rounds="${1:-5}"
+case "${1:-}" in -h|--help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+rounds="${1:-5}" part="${2:-1}"
 command -v verilator >/dev/null || { echo "needs Verilator: scripts/setup.sh rtl" >&2; exit 2; }
 root="$(cd "$(dirname "$0")/.." && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$root"
-cargo build --quiet --release -p rtl --example bench_rtl
-ours="$root/target/release/examples/bench_rtl"
+ours="${BENCH_RTL:-}"
+[ -n "$ours" ] || { cargo build --quiet --release -p rtl --example bench_rtl; ours=target/release/examples/bench_rtl; }
+ours="$(realpath "$ours")"
 
 echo "# $(verilator --version), $(rustc --version), $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)"
 declare -A build
@@ -24,16 +26,16 @@ for copies in 1 4 64; do
   start=$(date +%s.%N)
   (cd "$dir"
    verilator -cc -O3 --x-assign fast --x-initial fast --noassert --top-module "bench_copies$copies" -Wno-fatal \
-     --prefix Vbench --exe "$root/scripts/bench_rtl.cpp" -Mdir built -o bench \
-     -CFLAGS "-DCOPIES=$copies" ./*.v
+     --prefix Vbench --exe "$root/scripts/bench_rtl.cpp" -Mdir built -o bench ./*.v
    make -s -j2 -C built -f Vbench.mk OPT_FAST="-O3 -march=native" OPT_SLOW="-O3 -march=native" \
      OPT_GLOBAL="-O3 -march=native") > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 2; }
   build[$copies]=$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }')
 done
 
 for round in $(seq "$rounds"); do
-  for case in "1 all 6000000" "4 all 3000000" "64 all 150000" "4 sparse 4000000" "64 sparse 400000"; do
+  for case in "1 all 6000000" "4 all 3000000" "64 all 150000" "1 sparse 8000000" "4 sparse 4000000" "64 sparse 400000"; do
     read -r copies load cycles <<< "$case"
+    cycles=$((cycles / part))
     for engine in verilator jit checked interpreter; do
       case $engine in
         verilator) out=$("$work/x$copies/built/bench" "$load" "$cycles") ;;

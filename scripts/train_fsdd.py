@@ -3,9 +3,10 @@
 
 For each speaker left out, networks learn from takes 5 to 49 of the other three and choose their epoch by takes 0 to 4
 of those three. The recipe is chosen among a few, for each speaker left out anew, by leaving out each of the *other*
-speakers in turn: nothing of a speaker decides anything about the networks that are tested on it. (It is chosen with all delays and the
-first size, and serves all rows.) The four tests are pooled: 2000 recordings. A finished training is kept in --work, so that an interrupted run goes on where it was.
-Writes the tables of accuracy.md, their data accuracy.csv, and recipes.csv into --output. Needs no package.
+speakers in turn: nothing of a speaker decides anything about the networks that are tested on it. (It is chosen at the
+first size, once with all delays and once without any, and serves all rows.) The four tests are pooled: 2000 recordings.
+A finished training is kept in --work, so that an interrupted run goes on where it was. Writes the tables of accuracy.md,
+their data accuracy.csv, and recipes.csv into --output. Needs no package.
 """
 import argparse
 import concurrent.futures
@@ -92,7 +93,7 @@ class Work:
         return f"{samples[0]}..{samples[-1] + 1}"
 
     def train(self, name, learn, test, options, origin=None):
-        """Trains and tests once; gives the classes of each test sample and the CPU seconds."""
+        """Trains and tests once; gives the classes of each test sample, and the seconds that it took, stops left out."""
         run = self.directory / "runs" / name
         command = ["train", "--input", self.spikes, "--groups", self.groups,
                    "--samples", "groups:" + ",".join(learn),
@@ -108,10 +109,15 @@ class Work:
             run.mkdir(parents=True)
             told.write_text(json.dumps(command))
         if not done.exists():
-            before = sum(os.times()[2:4])
+            earlier = run / "earlier.json"
+            spent = json.loads(earlier.read_text()) if earlier.exists() else 0.0
             began = time.monotonic()
-            call("model", *command, *(["--resume"] if (run / "last.safetensors").exists() else []))
-            done.write_text(json.dumps({"wall": time.monotonic() - began}))
+            try:
+                call("model", *command, *(["--resume"] if (run / "last.safetensors").exists() else []))
+            finally:
+                spent += time.monotonic() - began
+                earlier.write_text(json.dumps(spent))
+            done.write_text(json.dumps({"wall": spent}))
         with open(run / "test.csv", newline="") as file:
             table = list(csv.DictReader(file))
         samples = sorted(i for s in test for i in self.samples[s])
@@ -185,7 +191,7 @@ def mcnemar(a, b):
     return min(1.0, 2 * sum(math.comb(n, i) for i in range(low + 1)) / 2**n)
 
 
-def choose(work, pool, hidden):
+def choose(work, pool, hidden, row, more):
     """For each speaker left out, the recipe that is best on the others, each of them left out as well in its turn."""
     pairs = [(a, b) for i, a in enumerate(work.speakers) for b in work.speakers[i + 1:]]
     size = hidden.replace(",", "-")
@@ -193,9 +199,9 @@ def choose(work, pool, hidden):
     for recipe, options in RECIPES.items():
         for pair in pairs:
             test = [s for s in work.speakers if s not in pair]
-            name = f"choose/{size}/{recipe}/{'+'.join(pair)}"
+            name = f"{'choose' if row == 'all' else f'choose-{row}'}/{size}/{recipe}/{'+'.join(pair)}"
             jobs[recipe, pair] = pool.submit(work.train, name, pair, test, [
-                "--hidden", hidden, "--epochs", str(DENSE), "--integer-epochs", str(INTEGERS), *options])
+                "--hidden", hidden, "--epochs", str(DENSE), "--integer-epochs", str(INTEGERS), *options, *more])
     results = {key: job.result()[0]["best"] for key, job in jobs.items()}
     table, chosen = [], {}
     for out in work.speakers:
@@ -207,7 +213,7 @@ def choose(work, pool, hidden):
             return scores
         scores = {r: statistics.mean(inner(r)) for r in RECIPES}
         chosen[out] = max(RECIPES, key=scores.get)
-        table += [[out, r, f"{s:.2f}", int(r == chosen[out])] for r, s in scores.items()]
+        table += [[row, out, r, f"{s:.2f}", int(r == chosen[out])] for r, s in scores.items()]
     return chosen, table
 
 
@@ -227,10 +233,13 @@ def main():
     work = Work(args.work, args.data)
     pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     sizes = args.hidden or ["48,48", "128,128"]
-    chosen, recipes = choose(work, pool, sizes[0])
+    # Networks without delays get the recipe that is best for them.
+    every, recipes = choose(work, pool, sizes[0], "all", [])
+    fewer, more = choose(work, pool, sizes[0], "none", ["--delays", "1"])
+    chosen = lambda row, speaker: (fewer if row == "none" else every)[speaker]
     args.output.mkdir(parents=True, exist_ok=True)
-    write_csv(args.output / "recipes.csv", [["left_out", "recipe", "inner_accuracy", "chosen"], *recipes])
-    print("recipes:", chosen, flush=True)
+    write_csv(args.output / "recipes.csv", [["row", "left_out", "recipe", "inner_accuracy", "chosen"], *recipes, *more])
+    print("recipes:", every, "without delays:", fewer, flush=True)
 
     wanted = [r for r in rows() if re.search(args.rows, r[0]) or r[0] == "all"]
     jobs = {}
@@ -240,7 +249,7 @@ def main():
         name = f"{size}/{row[0]}-s{seed}/{out}"
         origin = f"{size}/all-s{seed}/{out}" if row[3] else None
         learn = [s for s in work.speakers if s != out]
-        options = ["--hidden", hidden, "--seed", str(seed), *RECIPES[chosen[out]], *row[2]]
+        options = ["--hidden", hidden, "--seed", str(seed), *RECIPES[chosen(row[0], out)], *row[2]]
         columns, wall = work.train(name, learn, [out], options, origin)
         machine = work.on_machine(name, out)
         assert machine == columns["best"], f"{name}: the golden model gives other classes than the trainer"
@@ -282,7 +291,7 @@ def table(work, output, sizes, wanted, results, chosen):
     data = [["hidden", "row", "seed", "left_out", "recipe", "column", "correct", "samples", "synapses", "wall_s"]]
     for (hidden, row, seed, speaker), (columns, wall, report) in results.items():
         synapses = report_synapses(report)
-        data += [[hidden, row, seed, speaker, chosen[speaker], c, work.right(columns[c], speaker),
+        data += [[hidden, row, seed, speaker, chosen(row, speaker), c, work.right(columns[c], speaker),
                   len(work.samples[speaker]), synapses, f"{wall:.1f}"] for c in columns]
     write_csv(output / "accuracy.csv", data)
     text = []
@@ -308,7 +317,17 @@ def table(work, output, sizes, wanted, results, chosen):
                 all_of = [100 * right(pooled(work, results, hidden, row, "best", s)) / n for s in sorted(some)]
                 text.append(f"\nSeeds {sorted(some)} of `{row}`: " + ", ".join(f"{a:.1f}" for a in all_of)
                             + f" %; mean {statistics.mean(all_of):.1f}, standard deviation {statistics.stdev(all_of):.1f}.")
+        every, fewer = (pooled(work, results, hidden, r, "best") for r in ("all", "none")) if against else (None, None)
+        if against:
+            floating = 100 * right(pooled(work, results, hidden, "all", "float")) / n
+            more, less = (sum(a[i] == work.labels[i] != b[i] for i in a) for a, b in ((every, fewer), (fewer, every)))
+            text.append(f"\nDelays against none: {compare(work, every, fewer)}: "
+                        + ("better at p < 0.01." if more > less and mcnemar(more, less) < 0.01 else "**not better at p < 0.01.**"))
+            text.append(f"\nFrom float to 8-bit hardware: {floating:.1f} to {100 * right(every) / n:.1f} %: "
+                        + ("within 1 point." if floating - 100 * right(every) / n <= 1 else "**more than 1 point.**"))
         text.append("")
+    walls = [wall for _, wall, _ in results.values()]
+    text.append(f"{len(walls)} trainings, {sum(walls) / 3600:.1f} hours of them together, one thread each, without those that chose recipes.\n")
     # The words around the tables in accuracy.md stay.
     page, begin, end = output / "accuracy.md", "<!-- tables -->\n", "<!-- end of tables -->"
     around = page.read_text() if page.exists() else begin + end

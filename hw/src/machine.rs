@@ -2,6 +2,8 @@
 //!
 //! This is the host's side, in plain Rust over the simulator of circuits: it offers input spikes to the injectors,
 //! follows the steps, and reads the scores. All that a sample needs beside it is in the circuit.
+//!
+//! Long because elaborating, loading, following and reading are one host's dealings with one circuit.
 
 use crate::blocks::chip::Chip;
 use crate::blocks::core_of;

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p testbenches --example delay_costs -- FOLDER [NETWORK.safetensors SPIKES.npz [PLATFORM]]
 //!
-//! Writes SVG and, beside each, its data as CSV. Without a network it takes the golden `reference_256` on `seneca`.
+//! Writes SVG and, beside each, its data as CSV. The golden `reference_256` on `seneca` stands beside the given network.
 //! Seeds are fixed: the same sources give the same bytes.
 //!
 //! Long because each picture is one function, and they share the cases and how these are measured.
@@ -229,13 +229,13 @@ impl Row {
     }
 }
 
-/// Writes a picture and its data.
-struct Folder(PathBuf);
+/// Writes a picture and its data, with the command that made them.
+struct Folder(PathBuf, String);
 
 impl Folder {
     fn write(&self, name: &str, svg: &str, csv: &str) -> Result<()> {
         std::fs::write(self.0.join(format!("{name}.svg")), svg)?;
-        std::fs::write(self.0.join(format!("{name}.csv")), csv)?;
+        std::fs::write(self.0.join(format!("{name}.csv")), format!("# {}\n{csv}", self.1))?;
         println!("{}", self.0.join(format!("{name}.svg")).display());
         Ok(())
     }
@@ -362,8 +362,8 @@ fn plane(folder: &Folder, sweeps: &[&[Row]], golden: &[Golden]) -> Result<()> {
         for (i, (m, p, j)) in cores.iter().enumerate() {
             mean.push((*m, *j));
             peak.push((*p, *j));
-            if i == 0 && *name == "reference_256" {
-                marks.push((*p, *j, (*name).into()));
+            if i == 0 && (*name == "reference_256" || !testbenches::golden::NAMES.contains(&name.as_str())) {
+                marks.push((*p, *j, name.clone()));
             }
             writeln!(csv, "{name},{m:.1},{p:.1},{j}")?;
         }
@@ -378,8 +378,8 @@ fn plane(folder: &Folder, sweeps: &[&[Row]], golden: &[Golden]) -> Result<()> {
             line("break-even, one queue", 6, Draw::Dashed, vec![(10.0, 10.0), (high, high)]),
             line("break-even, two queues (this machine)", 4, Draw::Dashed, vec![(5.0, 10.0), (high / 2.0, high)]),
             line("synthetic sweeps, mean alpha", 5, Draw::Points, synthetic),
-            line("golden networks, mean alpha", 2, Draw::Points, mean),
-            line("golden networks, peak alpha", 1, Draw::Hollow, peak),
+            line("golden and given networks, mean alpha", 2, Draw::Points, mean),
+            line("golden and given networks, peak alpha", 1, Draw::Hollow, peak),
         ],
         marks,
     };
@@ -388,8 +388,21 @@ fn plane(folder: &Folder, sweeps: &[&[Row]], golden: &[Golden]) -> Result<()> {
 
 /// A golden network on seneca, core by core: mean and peak alpha I event bits, J accumulator bits.
 struct Golden {
-    name: &'static str,
+    name: String,
     cores: Vec<(f64, f64, f64)>,
+}
+
+fn points(name: &str, m: &Measured, steps: u32) -> Golden {
+    let steps = f64::from(steps) * m.statistics.samples.len() as f64;
+    let event = f64::from(m.event_bits);
+    let cores = m.statistics.cores.iter().map(|c| {
+        (
+            c.counts.arrivals as f64 / steps * event,
+            c.arrivals_peak.unwrap_or(0) as f64 * event,
+            c.neurons as f64 * f64::from(m.accumulator_bits),
+        )
+    });
+    Golden { name: name.into(), cores: cores.collect() }
 }
 
 /// Runs the golden networks.
@@ -403,16 +416,7 @@ fn golden_points() -> Result<Vec<Golden>> {
             .map_err(|v| format!("{v:?}"))?;
         let inputs: Vec<_> = (0..vector.input.len()).map(|i| vector.binned(i)).collect();
         let m = measure(&image, Structure::SharedQueue, &inputs)?;
-        let steps = f64::from(image.network.steps) * inputs.len() as f64;
-        let event = f64::from(m.event_bits);
-        let cores = m.statistics.cores.iter().map(|c| {
-            (
-                c.counts.arrivals as f64 / steps * event,
-                c.arrivals_peak.unwrap_or(0) as f64 * event,
-                c.neurons as f64 * f64::from(m.accumulator_bits),
-            )
-        });
-        out.push(Golden { name, cores: cores.collect() });
+        out.push(points(name, &m, image.network.steps));
     }
     Ok(out)
 }
@@ -547,7 +551,7 @@ fn causes(
         parts: Cause::ALL.iter().enumerate().map(|(i, c)| (c.name().into(), i)).collect(),
         bars,
     };
-    folder.write("energy-by-cause", &picture.svg(true), &csv)?;
+    folder.write(&format!("energy-by-cause-{name}"), &picture.svg(true), &csv)?;
     let mut csv = String::from("structure,cause,cycles\n");
     let (mut parts, mut bars) = (Vec::new(), Vec::new());
     for x in &cost.structures {
@@ -566,7 +570,7 @@ fn causes(
         parts,
         bars,
     };
-    folder.write("cycles-by-cause", &picture.svg(true), &csv)
+    folder.write(&format!("cycles-by-cause-{name}"), &picture.svg(true), &csv)
 }
 
 /// The given samples, and others like them of other strength, time and pitch: every spike moves, some are lost, some are added.
@@ -617,7 +621,7 @@ fn overflow(folder: &Folder, name: &str, peaks: &[u64], what: &str) -> Result<()
     let chart = Chart {
         title: format!("Queue depth and overflow: {name}"),
         subtitle: format!(
-            "{n} samples ({what}); none above {largest}: P(overflow) < {bound:.3} at 95 %; recommended depth {recommended}"
+            "{n} samples ({what}); none above {largest}: P(overflow) < {bound:.3} at 95 % if samples are independent; recommended depth {recommended}"
         ),
         x: Axis::linear("depth of the queue in events"),
         y: Axis { label: "share of samples that overflow".into(), log: false, range: Some((0.0, 1.0)) },
@@ -632,7 +636,7 @@ fn overflow(folder: &Folder, name: &str, peaks: &[u64], what: &str) -> Result<()
         ],
         marks: Vec::new(),
     };
-    folder.write("overflow", &chart.svg(true), &csv)?;
+    folder.write(&format!("overflow-{name}"), &chart.svg(true), &csv)?;
     println!("recommended depth of the queue: {recommended} (largest peak {largest} in {n} samples)");
     Ok(())
 }
@@ -643,7 +647,10 @@ fn main() -> Result<()> {
         return Err("give a folder for the pictures, and perhaps NETWORK SPIKES [PLATFORM]".into());
     };
     std::fs::create_dir_all(folder)?;
-    let folder = Folder(folder.into());
+    let folder = Folder(
+        folder.into(),
+        ["scripts/costs.sh"].into_iter().chain(rest.iter().map(String::as_str)).collect::<Vec<_>>().join(" "),
+    );
 
     let sweep = |cases: Vec<Case>| cases.into_iter().map(Row::new).collect::<Result<Vec<_>>>();
     let levels = sweep([1, 3, 7, 15, 31, 63].map(|levels| Case { levels, ..BASE }).to_vec())?;
@@ -675,30 +682,47 @@ fn main() -> Result<()> {
         &alphas,
         |r| r.arrivals_mean / f64::from(r.case.inputs),
     )?;
+    bits_picture(
+        &folder,
+        "bits-by-peak-activity",
+        "Memory of delays against the peak of activity",
+        Axis::log("alpha, observed peak: largest share of input axons with an event in one step"),
+        &alphas,
+        |r| r.arrivals_peak / f64::from(r.case.inputs),
+    )?;
     area_picture(&folder, "area-by-delay", by_levels(), &levels, |r| f64::from(r.case.levels))?;
     area_picture(&folder, "area-by-neurons", Axis::log("neurons J"), &neurons, |r| {
         f64::from(r.case.neurons)
     })?;
-    plane(&folder, &[&levels, &neurons, &alphas], &golden_points()?)?;
     pruning(&folder)?;
     trained(&folder)?;
 
-    // The given network.
-    let (path, spikes, platform) = match rest {
-        [] => (
-            testbenches::golden::folder().join("reference_256.safetensors"),
-            testbenches::golden::folder().join("reference_256.npz"),
-            "seneca",
-        ),
-        [n, s] => (PathBuf::from(n), PathBuf::from(s), "seneca"),
-        [n, s, p] => (PathBuf::from(n), PathBuf::from(s), p.as_str()),
+    let golden = testbenches::golden::folder();
+    let reference = (golden.join("reference_256.safetensors"), golden.join("reference_256.npz"), "seneca");
+    let mut networks = vec![reference];
+    match rest {
+        [] => {}
+        [n, s] => networks.push((PathBuf::from(n), PathBuf::from(s), "seneca")),
+        [n, s, p] => networks.push((PathBuf::from(n), PathBuf::from(s), p.as_str())),
         _ => return Err("give NETWORK SPIKES [PLATFORM] after the folder".into()),
-    };
-    let file = std::fs::read(&path)?;
-    let network = Network::from_bytes(&file, Path::new(&path))?;
+    }
+    let mut of_networks = golden_points()?;
+    for (path, spikes, platform) in &networks {
+        let points = network_of_files(&folder, path, spikes, platform)?;
+        if !of_networks.iter().any(|g| g.name == points.name) {
+            of_networks.push(points);
+        }
+    }
+    plane(&folder, &[&levels, &neurons, &alphas], &of_networks)
+}
+
+/// Cycles and energy by cause, and the depth of the queue, of a network on recorded spikes.
+fn network_of_files(folder: &Folder, path: &Path, spikes: &Path, platform: &str) -> Result<Golden> {
+    let file = std::fs::read(path)?;
+    let network = Network::from_bytes(&file, path)?;
     let platform = Platform::load(platform)?;
     let image = compiler::image(&network, &file, &platform, platform.delays).map_err(|v| format!("{v:?}"))?;
-    let input = SpikeFile::read(&spikes)?;
+    let input = SpikeFile::read(spikes)?;
     let mut binned = Vec::new();
     for i in 0..input.len() {
         binned.push(input.bin(i, &network.binning())?);
@@ -731,7 +755,8 @@ fn main() -> Result<()> {
         },
     );
     let name = network.name.clone();
-    causes(&folder, &name, &ring, &queue, &cost)?;
+    causes(folder, &name, &ring, &queue, &cost)?;
+    let points = points(&name, &queue, image.network.steps);
     // A data set, or where there are few samples their variations.
     let (samples, what) = if binned.len() >= 50 {
         (binned, "as given")
@@ -742,5 +767,6 @@ fn main() -> Result<()> {
     deep.platform.shared_queue.depth = 1 << 20;
     let deep = measure(&deep, Structure::SharedQueue, &samples)?;
     let peaks: Vec<_> = deep.statistics.samples.iter().map(|s| s.queue_peak).collect();
-    overflow(&folder, &name, &peaks, what)
+    overflow(folder, &name, &peaks, what)?;
+    Ok(points)
 }
