@@ -505,7 +505,7 @@ fn trained(folder: &Folder) -> Result<()> {
             title: format!("Delay pruning of trained networks: accuracy and {label}"),
             subtitle: "700-48-48-10, recorded digits (FSDD), the speaker left out, on `seneca`; 15 delays a pair at the right, 1 at the left".into(),
             x: Axis::log(label),
-            y: Axis { label: "test accuracy, %".into(), log: false, range: None },
+            y: Axis { label: "test accuracy, %".into(), log: false, range: Some((20.0, 50.0)) },
             series,
             marks: Vec::new(),
         };
