@@ -114,6 +114,8 @@ pub struct Outcome {
 pub struct Options {
     /// Set from outside to stop at the next step.
     pub interrupt: Option<Arc<AtomicBool>>,
+    /// Cycles in which some flit must move while any are under way, else the run is a deadlock; [`mesh::PATIENCE`] where `None`.
+    pub patience: Option<u64>,
 }
 
 /// Runs samples on one image and structure. Cloning shares the decoded image.
@@ -187,6 +189,7 @@ impl Simulator {
                 .map_or("compile it with --delays".into(), |r| r.reason.clone()),
         })?;
         let mut mesh = Mesh::new(&program.platform.mesh);
+        mesh.patience = options.patience.unwrap_or(mesh.patience);
         mesh.expect(program.flows().into_iter());
         let mut core_at = vec![None; mesh.routers];
         for (i, core) in program.cores.iter().enumerate() {
@@ -300,7 +303,8 @@ impl Simulator {
         }
         let last = mesh.run(&mut chip, probe).unwrap_or(start);
         if mesh.in_flight > 0 {
-            return Err(Error::Deadlock { step, cycle: last, waiting: mesh.waiting() });
+            let cycle = last.max(mesh.left_alone());
+            return Err(Error::Deadlock { step, cycle, patience: mesh.patience, waiting: mesh.waiting() });
         }
         let mut quiet = start;
         for injector in self.injectors.iter().filter(|i| i.next > 0) {

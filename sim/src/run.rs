@@ -59,7 +59,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         bail!("waves take exactly one sample, not {}: choose it with --samples N", samples.len());
     }
     let structure = args.delays.unwrap_or(image.primary);
-    let simulator = Simulator::new(&image, structure, Options { interrupt: Some(interrupt) })?;
+    let simulator =
+        Simulator::new(&image, structure, Options { interrupt: Some(interrupt), ..Options::default() })?;
     let network = &image.network;
     let inputs = network.populations.iter().find(|p| p.kind == hw::image::PopulationKind::Input);
     let binning = Binning {

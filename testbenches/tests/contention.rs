@@ -1,9 +1,9 @@
 //! Contention on the mesh takes the cycles that `hw/TIMING.md` predicts: no formula stands in for traffic.
 
 use hw::Platform;
-use hw::platform::{Injector, Side, Structure};
+use hw::platform::{Injector, Ports, Side, Structure};
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
-use sim::{Options, Outcome, Simulator};
+use sim::{Error, Options, Outcome, Simulator};
 use spikes::Binned;
 
 /// Cores of `neurons` neurons in a row; deep buffers, one injector at the west end.
@@ -145,4 +145,54 @@ fn a_hop_costs_two_cycles() {
         let hops = u64::from(width) - 1;
         assert_eq!(cycles(width), 2 * (hops + 2) + 1 + 5, "{hops} hops");
     }
+}
+
+/// A port that takes a flit every 128 cycles, behind buffers of one flit, from these sides of core (0, 0).
+fn slow_port(sides: &[Side]) {
+    let mut platform = row(1, 64);
+    (platform.mesh.router_buffer, platform.mesh.core_buffer) = (1, 1);
+    platform.ring_buffer.accumulator_ports = Ports::OneRw;
+    platform.mesh.injectors = sides.iter().map(|&side| Injector { x: 0, y: 0, side }).collect();
+    let channels = 8 * sides.len() as u32;
+    let all = join("all", 0, 1, (0..channels).flat_map(|c| (0..64).map(move |n| (c, n))));
+    let network = network(2, channels, vec![lif("many", 64, 1 << 20)], vec![all]);
+    let image = compiler::image(&network, b"", &platform, Structure::RingBuffer).expect("fits");
+    let simulator = |patience| {
+        let options = Options { patience, ..Options::default() };
+        Simulator::new(&image, Structure::RingBuffer, options).expect("built")
+    };
+    let input = Binned::from_pairs((0..channels).map(|c| (0, c)).collect(), network.steps);
+    let expected = simulator(None).run(&input).expect("runs");
+    assert!(expected.cycles > 128 * u64::from(channels - 1), "two cycles a synapse");
+    assert_eq!(simulator(Some(1000)).run(&input).expect("is patient"), expected);
+
+    let mut hasty = simulator(Some(100));
+    let error = hasty.run(&input).expect_err("nothing moves for longer than 100 cycles");
+    assert_eq!(error.status(), 1);
+    let text = error.to_string();
+    assert!(text.contains("no flit moves in the next 100 cycles"), "{text}");
+    let Error::Deadlock { step: 0, waiting, .. } = error else { panic!("{text}") };
+    for side in sides {
+        let says = format!(
+            "router (0, 0) {} holds 1 of 1 flits, the first for core (0, 0) waits for the input port of core (0, 0)",
+            sim::mesh::Port::of(*side).name()
+        );
+        assert!(waiting.contains(&says), "{says}: {waiting:?}");
+    }
+    assert_eq!(waiting.len(), sides.len());
+
+    // One flit does not wait for another: the deadlock has left nothing behind.
+    let single = Binned::from_pairs(vec![(1, 0)], network.steps);
+    let after = hasty.run(&single).expect("runs");
+    assert_eq!(after, simulator(None).run(&single).expect("runs"));
+}
+
+#[test]
+fn a_port_slower_than_the_patience_is_a_deadlock_that_says_who_waits_for_it() {
+    slow_port(&[Side::West, Side::North]);
+}
+
+#[test]
+fn so_it_is_where_a_buffer_runs_alone() {
+    slow_port(&[Side::West]);
 }
