@@ -108,11 +108,11 @@ series! {
         queue: sum,
         /// Neurons are updated.
         update: sum,
-        /// Spikes or inputs wait for their turn to be sent.
+        /// Spikes or inputs wait for their turn to be sent; waiting for a credit is with those who keep the buffer full.
         sender: sum,
-        /// A flit is on its way through the mesh.
+        /// Flits are on their way through the mesh, or wait there for each other.
         mesh: sum,
-        /// It waits in the input port of its core.
+        /// A flit waits in the input port of its core (shared queue).
         port: sum,
         /// Its synapses are added.
         synapses: sum,
@@ -126,7 +126,7 @@ series! {
 pub struct Held {
     /// Which part, a name of [`PathSeries`].
     pub part: String,
-    /// `core_X_Y`, `injector_I`, or for the mesh the output at which the flit waited longest, `router_X_Y.east`.
+    /// `core_X_Y`, `injector_I`, or for the mesh the output `router_X_Y.east`, or `router_X_Y` for the link into it.
     pub component: String,
 }
 

@@ -3,6 +3,9 @@
 use hw::Platform;
 use hw::platform::{Injector, Ports, Side, Structure};
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
+use sim::probe::NoProbe;
+use sim::series::Held;
+use sim::steps::{Record, Recorder};
 use sim::{Error, Options, Outcome, Simulator};
 use spikes::Binned;
 
@@ -195,4 +198,63 @@ fn a_port_slower_than_the_patience_is_a_deadlock_that_says_who_waits_for_it() {
 #[test]
 fn so_it_is_where_a_buffer_runs_alone() {
     slow_port(&[Side::West]);
+}
+
+/// As [`run`], recorded.
+fn record(network: &Network, platform: &Platform, structure: Structure) -> Record {
+    let channels = network.populations[0].size;
+    let input = Binned::from_pairs((0..channels).map(|c| (0, c)).collect(), network.steps);
+    let image = compiler::image(network, b"", platform, structure).expect("fits");
+    let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+    Recorder::run(&mut simulator, &input, &mut NoProbe).expect("runs").1
+}
+
+fn held(record: &Record, step: usize) -> (&str, &str) {
+    let Held { part, component } = &record.chip.held[step][0].held;
+    (part, component)
+}
+
+#[test]
+fn a_step_is_held_by_the_core_whose_synapses_kept_the_mesh_full_not_by_the_injector_that_waited() {
+    // The injector is a router away from the core that is slow.
+    for depth in [1, 2, 8] {
+        let mut platform = row(2, 64);
+        (platform.mesh.router_buffer, platform.mesh.core_buffer) = (depth, depth);
+        platform.ring_buffer.accumulator_ports = Ports::OneRw;
+        platform.mesh.injectors[0] = Injector { x: 1, y: 0, side: Side::East };
+        let n = 40u32;
+        let all = join("all", 0, 1, (0..n).flat_map(|c| (0..64).map(move |i| (c, i))));
+        let network = network(1, n, vec![lif("many", 64, 1 << 20)], vec![all]);
+        let record = record(&network, &platform, Structure::RingBuffer);
+        assert_eq!(held(&record, 0), ("synapses", "core_0_0"), "buffers of {depth}");
+        // All synapses but those of the first flit, which is taken while the neurons are updated or later.
+        assert!(record.chip.path.synapses[0] >= 128 * u64::from(n - 1), "{:?}", record.chip.path);
+    }
+}
+
+#[test]
+fn a_step_is_held_by_the_link_whose_credits_come_back_late() {
+    let n = 60;
+    let mut platform = row(1, 1);
+    platform.mesh.router_buffer = 1;
+    let record = record(&funnel(n), &platform, Structure::SharedQueue);
+    // Three cycles from flit to flit on the link from the injector, and the way of one to the port.
+    assert_eq!(record.chip.path.mesh[0], 3 * u64::from(n - 1) + 4);
+    assert_eq!(held(&record, 0), ("mesh", "router_0_0"));
+}
+
+#[test]
+fn a_step_is_held_by_the_output_at_which_two_cores_take_turns() {
+    let record = record(&two_to_one(40, true, true), &row(3, 40), Structure::SharedQueue);
+    assert_eq!(held(&record, 1), ("mesh", "router_1_0.local"));
+}
+
+#[test]
+fn a_step_is_held_by_the_queue_that_streams() {
+    let mut network = funnel(60);
+    network.steps = 2;
+    let record = record(&network, &row(1, 1), Structure::SharedQueue);
+    // Filled in two cycles, 60 events of one synapse, two cycles to the accumulators.
+    assert_eq!(record.chip.path.queue[1], 2 + 60 + 2);
+    assert_eq!(held(&record, 1), ("queue", "core_0_0"));
 }
