@@ -94,6 +94,8 @@ series! {
         cycles_max: most,
         /// Flits that injectors sent.
         injected: sum,
+        /// Cycles that the flits at the heads of injectors waited for a credit.
+        injector_stalls: sum,
         /// Router-to-router hops.
         hops: sum,
         /// Cycles that heads of routers' buffers waited; more than those of the cores' own routers, where some have none.

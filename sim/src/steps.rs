@@ -221,6 +221,7 @@ impl Recorder {
         chip.cycles[t] = self.release - self.start;
         chip.cycles_max[t] = chip.cycles[t];
         chip.injected[t] = std::mem::take(&mut self.injected);
+        chip.injector_stalls[t] = run.simulator.injectors.iter().map(|i| i.stalls).sum();
         for (i, core) in run.simulator.cores.iter().enumerate() {
             let (now, moment) = (&core.stats, self.moments[i]);
             let before = std::mem::replace(&mut self.before[i], now.clone());

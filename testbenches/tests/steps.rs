@@ -70,6 +70,9 @@ struct Seen {
     counted: Vec<Vec<Counted>>,
     hops: Vec<u64>,
     router_stalls: Vec<u64>,
+    injector_stalls: Vec<u64>,
+    /// By injector: first cycle in which it can send the next.
+    ready: Vec<u64>,
     releases: Vec<u64>,
     /// Five inputs of each router, then the port of its core.
     buffers: Vec<[Fifo; 6]>,
@@ -102,6 +105,8 @@ impl Seen {
             counted: vec![vec![Counted::default(); cores]; steps],
             hops: vec![0; steps],
             router_stalls: vec![0; steps],
+            injector_stalls: vec![0; steps],
+            ready: vec![0; mesh.injectors.len()],
             releases: Vec::new(),
             buffers: vec![Default::default(); routers],
             step: 0,
@@ -128,6 +133,7 @@ impl Probe for Seen {
         (self.step, self.start) = (step as usize, cycle);
         self.left.iter_mut().for_each(Vec::clear);
         self.sent.fill(None);
+        self.ready.fill(cycle);
     }
     fn barrier(&mut self, _: u64, release: u64) {
         self.releases.push(release);
@@ -205,6 +211,8 @@ impl Probe for Seen {
         let at = &self.platform.mesh.injectors[injector];
         let router = usize::from(at.y) * usize::from(self.platform.mesh.width) + usize::from(at.x);
         self.buffers[router][Port::of(at.side) as usize].enter(cycle);
+        self.injector_stalls[self.step] += cycle - self.ready[injector];
+        self.ready[injector] = cycle + 1;
     }
     fn core_input(&mut self, cycle: u64, core: usize, _: Flit) {
         let waited = self.buffers[self.router_of[core]][5].leave(cycle);
@@ -314,6 +322,8 @@ fn check(record: &Record, outcome: &Outcome, seen: &Seen, emitted: &(Vec<u64>, V
     assert_eq!(total(&chip.cycles), outcome.cycles);
     assert_eq!((total(&chip.hops), total(&chip.injected)), (outcome.hops, outcome.injected));
     assert_eq!(total(&chip.router_stalls), outcome.router_stalls);
+    assert_eq!(chip.injector_stalls, seen.injector_stalls);
+    assert_eq!(total(&chip.injector_stalls), outcome.injector_stalls);
     let path = record.chip.path.all();
     for (t, &cycles) in chip.cycles.iter().enumerate() {
         let parts: u64 = path.iter().map(|part| part[t]).sum();
