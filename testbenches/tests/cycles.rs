@@ -51,44 +51,51 @@ impl Probe for Steps {
     }
 }
 
-fn table() -> String {
-    let mut text = String::from(
-        "vector,platform,structure,sample,cycles,steps_crc32,flits,hops,arrival_stalls,send_stalls\n",
-    );
-    let tiny = Platform::parse("tiny", include_str!("../platforms/tiny.toml")).expect("valid");
-    let presets = ["loihi", "seneca"].map(|name| Platform::load(name).expect("preset"));
-    for platform in presets.iter().chain([&tiny]) {
-        for name in NAMES {
-            let vector = Vector::load(name);
-            for structure in Structure::ALL {
-                let image = compiler::image(&vector.network, b"", platform, structure).expect("fits");
-                let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
-                for sample in 0..vector.input.len() {
-                    let binned = vector.binned(sample);
-                    let mut steps = Steps::new(simulator.program());
-                    let watched = simulator.run_with(&binned, &mut steps).expect("runs");
-                    let outcome = simulator.run(&binned).expect("runs");
-                    assert_eq!(outcome, watched, "{name}: a probe changes nothing");
-                    let bytes: Vec<_> = steps.quiet.iter().flat_map(|c| c.to_le_bytes()).collect();
-                    let sum = |f: fn(&sim::stats::CoreStats) -> u64| outcome.cores.iter().map(f).sum::<u64>();
-                    assert_eq!(sum(|c| c.arrival_stalls), steps.arrival_stalls, "{name}: heads that waited");
-                    let flits = outcome.injected + sum(|c| c.flits_sent);
-                    writeln!(
-                        text,
-                        "{name},{},{structure},{sample},{},{:08x},{flits},{},{},{}",
-                        platform.name,
-                        outcome.cycles,
-                        crc32fast::hash(&bytes),
-                        outcome.hops,
-                        sum(|c| c.arrival_stalls),
-                        sum(|c| c.send_stalls)
-                    )
-                    .expect("a string takes it");
-                }
-            }
+/// The rows of a vector on a platform.
+fn rows(name: &str, platform: &Platform) -> String {
+    let mut text = String::new();
+    let vector = Vector::load(name);
+    for structure in Structure::ALL {
+        let image = compiler::image(&vector.network, b"", platform, structure).expect("fits");
+        let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+        for sample in 0..vector.input.len() {
+            let binned = vector.binned(sample);
+            let mut steps = Steps::new(simulator.program());
+            let watched = simulator.run_with(&binned, &mut steps).expect("runs");
+            let outcome = simulator.run(&binned).expect("runs");
+            assert_eq!(outcome, watched, "{name}: a probe changes nothing");
+            let bytes: Vec<_> = steps.quiet.iter().flat_map(|c| c.to_le_bytes()).collect();
+            let sum = |f: fn(&sim::stats::CoreStats) -> u64| outcome.cores.iter().map(f).sum::<u64>();
+            assert_eq!(sum(|c| c.arrival_stalls), steps.arrival_stalls, "{name}: heads that waited");
+            let flits = outcome.injected + sum(|c| c.flits_sent);
+            writeln!(
+                text,
+                "{name},{},{structure},{sample},{},{:08x},{flits},{},{},{}",
+                platform.name,
+                outcome.cycles,
+                crc32fast::hash(&bytes),
+                outcome.hops,
+                sum(|c| c.arrival_stalls),
+                sum(|c| c.send_stalls)
+            )
+            .expect("a string takes it");
         }
     }
     text
+}
+
+fn table() -> String {
+    let tiny = Platform::parse("tiny", include_str!("../platforms/tiny.toml")).expect("valid");
+    let [loihi, seneca] = ["loihi", "seneca"].map(|name| Platform::load(name).expect("preset"));
+    let platforms = [loihi, seneca, tiny];
+    let all = platforms.iter().flat_map(|platform| NAMES.iter().map(move |name| (name, platform)));
+    let rows = std::thread::scope(|scope| {
+        let running: Vec<_> = all.map(|(name, platform)| scope.spawn(move || rows(name, platform))).collect();
+        running.into_iter().map(|rows| rows.join().expect("a thread that ends")).collect::<String>()
+    });
+    format!(
+        "vector,platform,structure,sample,cycles,steps_crc32,flits,hops,arrival_stalls,send_stalls\n{rows}"
+    )
 }
 
 #[test]
