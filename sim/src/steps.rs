@@ -319,11 +319,12 @@ impl Recorder {
             Some((place, self.entry(place)))
         };
         let own = last(5 * self.router_of_core[core] + Port::Local as usize);
-        if self.quiet > m.accept && own.is_none_or(|(_, own)| self.quiet > own.sent + 1) {
-            if let Some((place, entry)) = last(self.ports() + core) {
-                parts.add("synapses", Component::Core(core), self.quiet - entry.left);
-                return Some(Event::Left(place));
-            }
+        if self.quiet > m.accept
+            && own.is_none_or(|(_, own)| self.quiet > own.sent + 1)
+            && let Some((place, entry)) = last(self.ports() + core)
+        {
+            parts.add("synapses", Component::Core(core), self.quiet - entry.left);
+            return Some(Event::Left(place));
         }
         self.sent_by(core, self.quiet, own, parts)
     }
