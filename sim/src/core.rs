@@ -41,6 +41,8 @@ struct Port {
     next: u64,
     /// When the synapses are free again (ring buffer).
     free: u64,
+    /// First cycle in which the flit behind the last one taken is at its head.
+    head: u64,
     /// Cycles that flits have waited at its head.
     stalls: u64,
     /// Axons of the flits taken in this step, in order.
@@ -181,7 +183,7 @@ impl Core {
         self.sums.clear();
         self.scores.fill(0);
         self.port.arrivals.clear();
-        self.port.stalls = 0;
+        (self.port.head, self.port.stalls) = (0, 0);
         self.addressed.clear();
         if program.structure == Structure::SharedQueue {
             self.queue.reset(program.network.steps as usize + program.depth as usize);
@@ -418,7 +420,8 @@ impl Core {
             }
         };
         port.arrivals.push(flit.axon());
-        port.stalls += taken - visible;
+        port.stalls += taken - visible.max(port.head);
+        port.head = taken + 1;
         if P::ON {
             probe.core_input(taken, self.index, flit);
             if program.structure == Structure::SharedQueue {

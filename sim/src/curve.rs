@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const BOOKSIM: [(f64, f64); 7] =
     [(0.01, 20.90), (0.05, 20.86), (0.10, 21.07), (0.15, 21.58), (0.18, 22.22), (0.20, 23.36), (0.22, 27.66)];
 
-/// Measures every rate, then narrows down where the mesh saturates; status 1 where a flit was lost.
+/// Measures every rate, then narrows down where the mesh saturates; status 1 where a flit was lost or doubled.
 pub fn run(args: &Noc) -> Result<ExitCode> {
     if let Some(rate) = args.rates.iter().find(|r| !(0.0..=1.0).contains(*r)) {
         bail!("--rates: {rate} flits a core and cycle; give numbers from 0 to 1");
@@ -60,12 +60,15 @@ pub fn run(args: &Noc) -> Result<ExitCode> {
             .with_context(|| path.display().to_string())?;
     }
     print(&text(&setup, &points, limit))?;
-    let lost = points.iter().find(|p| p.offered != p.taken);
-    if let Some(p) = lost {
-        let lost = p.offered - p.taken;
-        warn(format_args!("at {} flits a core and cycle {lost} of {} flits were lost", p.rate, p.offered));
+    let wrong = points.iter().find(|p| p.offered != p.taken);
+    if let Some(p) = wrong {
+        let n = p.offered.abs_diff(p.taken);
+        warn(format_args!(
+            "at {} flits a core and cycle {n} of {} flits were lost or doubled",
+            p.rate, p.offered
+        ));
     }
-    Ok(if lost.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if wrong.is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 fn text(setup: &Setup, points: &[Point], limit: Option<(f64, f64)>) -> String {

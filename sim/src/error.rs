@@ -36,12 +36,14 @@ pub enum Error {
         channels: usize,
     },
     /// Flits wait for each other.
-    #[error("deadlock at step {step}, cycle {cycle}: nothing moves any more; {}", waiting.join("; "))]
+    #[error("deadlock at step {step}, cycle {cycle}: no flit moves in the next {patience} cycles; {}", waiting.join("; "))]
     Deadlock {
         /// The step.
         step: u32,
         /// The last cycle in which anything moved.
         cycle: u64,
+        /// Cycles in which one had to move ([`crate::Options::patience`]).
+        patience: u64,
         /// Who holds flits.
         waiting: Vec<String>,
     },

@@ -103,6 +103,8 @@ pub struct Outcome {
     pub input_spikes: u64,
     /// Flits that injectors sent.
     pub injected: u64,
+    /// Cycles that flits at the heads of injectors waited for a credit.
+    pub injector_stalls: u64,
     /// Router-to-router hops.
     pub hops: u64,
     /// Cycles that heads of router buffers waited for a credit or a grant.
@@ -114,6 +116,8 @@ pub struct Outcome {
 pub struct Options {
     /// Set from outside to stop at the next step.
     pub interrupt: Option<Arc<AtomicBool>>,
+    /// Cycles in which some flit must move while any are under way, else the run is a deadlock; [`mesh::PATIENCE`] where `None`.
+    pub patience: Option<u64>,
 }
 
 /// Runs samples on one image and structure. Cloning shares the decoded image.
@@ -128,6 +132,7 @@ pub struct Simulator {
     injectors: Vec<Injector>,
     input_spikes: u64,
     injected: u64,
+    injector_stalls: u64,
 }
 
 /// Flits of the present step that an injector has still to send.
@@ -137,6 +142,8 @@ struct Injector {
     next: usize,
     /// First cycle in which it can send the next.
     ready: u64,
+    /// Cycles that it waited for a credit in this step.
+    stalls: u64,
 }
 
 /// What is at the edges of the mesh.
@@ -158,6 +165,7 @@ impl Endpoints for Chip<'_> {
         let flit = state.flits.get(state.next)?.of_parity(self.odd);
         state.next += 1;
         let sent = state.ready.max(credit);
+        state.stalls += sent - state.ready;
         state.ready = sent + 1;
         if P::ON {
             probe.injector_output(sent, injector, flit);
@@ -187,6 +195,7 @@ impl Simulator {
                 .map_or("compile it with --delays".into(), |r| r.reason.clone()),
         })?;
         let mut mesh = Mesh::new(&program.platform.mesh);
+        mesh.patience = options.patience.unwrap_or(mesh.patience);
         mesh.expect(program.flows().into_iter());
         let mut core_at = vec![None; mesh.routers];
         for (i, core) in program.cores.iter().enumerate() {
@@ -201,6 +210,7 @@ impl Simulator {
             core_at,
             input_spikes: 0,
             injected: 0,
+            injector_stalls: 0,
         })
     }
 
@@ -240,7 +250,7 @@ impl Simulator {
             return Err(Error::Input { expected: steps, found });
         }
         self.mesh.reset();
-        (self.input_spikes, self.injected) = (0, 0);
+        (self.input_spikes, self.injected, self.injector_stalls) = (0, 0, 0);
         let reset_cycles = self.cores.iter_mut().map(|c| c.reset(&program)).max().unwrap_or(0);
         Ok(Run {
             simulator: self,
@@ -269,7 +279,7 @@ impl Simulator {
         }
         for injector in &mut self.injectors {
             injector.flits.clear();
-            (injector.next, injector.ready) = (0, start);
+            (injector.next, injector.ready, injector.stalls) = (0, start, 0);
         }
         let count = self.injectors.len();
         for &channel in input.step(step) {
@@ -300,11 +310,13 @@ impl Simulator {
         }
         let last = mesh.run(&mut chip, probe).unwrap_or(start);
         if mesh.in_flight > 0 {
-            return Err(Error::Deadlock { step, cycle: last, waiting: mesh.waiting() });
+            let cycle = last.max(mesh.left_alone());
+            return Err(Error::Deadlock { step, cycle, patience: mesh.patience, waiting: mesh.waiting() });
         }
         let mut quiet = start;
         for injector in self.injectors.iter().filter(|i| i.next > 0) {
             self.injected += injector.next as u64;
+            self.injector_stalls += injector.stalls;
             quiet = quiet.max(injector.ready);
         }
         for core in &mut self.cores {
@@ -418,6 +430,7 @@ impl Run<'_> {
             cores: simulator.cores.iter().map(|c| c.stats.clone()).collect(),
             input_spikes: simulator.input_spikes,
             injected: simulator.injected,
+            injector_stalls: simulator.injector_stalls,
             hops: simulator.mesh.hops(),
             router_stalls: simulator.mesh.stalls(),
         }

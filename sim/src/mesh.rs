@@ -113,7 +113,7 @@ const LINKED: u32 = u32::MAX;
 const BEHIND: u32 = 1 << 31;
 /// Cycles from sending a flit to its being at the head of the next buffer.
 pub const LINK: u64 = 2;
-/// Cycles in which something must move: no core takes so long for the synapses of a flit.
+/// Cycles in which something must move, unless told otherwise: no core takes so long for the synapses of a flit.
 pub const PATIENCE: u64 = 1 << 32;
 
 /// Ports lie eight apart, so that an index splits into router and port without a division.
@@ -227,6 +227,8 @@ pub struct Mesh {
     left: Vec<u64>,
     /// Flits in routers' buffers and on the links to them.
     pub in_flight: u64,
+    /// Cycles after which nothing is expected to move any more, where nothing has; [`PATIENCE`] in a new mesh.
+    pub patience: u64,
 }
 
 /// A set of routers: 64 words of bits, and a bit for each word that is not empty.
@@ -356,6 +358,7 @@ impl Mesh {
             moving: Vec::new(),
             left: vec![0; STRIDE * routers],
             in_flight: 0,
+            patience: PATIENCE,
         }
     }
 
@@ -465,15 +468,15 @@ impl Mesh {
         self.move_alone(ends, probe);
     }
 
-    /// Runs until nothing moves, or will for [`PATIENCE`] cycles; returns the last cycle in which anything did. Flits may
-    /// then be left ([`Mesh::in_flight`]), and [`Mesh::waiting`] says why.
+    /// Runs until nothing moves, or will for more than [`Mesh::patience`] cycles; returns the last cycle in which a router
+    /// granted. Flits may then be left ([`Mesh::in_flight`]), and [`Mesh::waiting`] says why.
     pub fn run<E: Endpoints, P: Probe>(&mut self, ends: &mut E, probe: &mut P) -> Option<u64> {
         let mut last = None;
         loop {
             let now = match last {
                 Some(now) if self.upcoming.any != 0 || !self.returned.is_empty() => now + 1,
                 _ => match self.agenda.next() {
-                    Some(now) if last.is_none_or(|last| now - last <= PATIENCE) => now,
+                    Some(now) if last.is_none_or(|last| now - last <= self.patience) => now,
                     _ => return last,
                 },
             };
@@ -548,6 +551,9 @@ impl Mesh {
             };
             let since = visible.max(self.left[buffer] + 1);
             let now = since.max(credit);
+            if now - since > self.patience {
+                return;
+            }
             self.left[buffer] = now;
             self.slots[slot].visible = now + 1;
             let node = &mut self.nodes[router];
@@ -726,6 +732,12 @@ impl Mesh {
                 self.agenda.add(buffer, visible);
             }
         }
+    }
+
+    /// The last cycle in which a flit left a buffer that runs alone.
+    #[must_use]
+    pub fn left_alone(&self) -> u64 {
+        self.left.iter().copied().max().unwrap_or(0)
     }
 
     /// Who waits for whom: each buffer that is not empty with what its first flit waits for.

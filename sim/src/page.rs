@@ -229,6 +229,7 @@ const TOTALS: Rows<'_> = &[
     ("Waiting in input ports", "/total/stalls/input_port", "cycles"),
     ("Waiting at senders", "/total/stalls/sender", "cycles"),
     ("Waiting in routers", "/total/stalls/router", "cycles"),
+    ("Waiting at injectors", "/total/stalls/injector", "cycles"),
 ];
 
 /// A number of `stats.json`, told to be one.

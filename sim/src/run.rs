@@ -59,7 +59,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         bail!("waves take exactly one sample, not {}: choose it with --samples N", samples.len());
     }
     let structure = args.delays.unwrap_or(image.primary);
-    let simulator = Simulator::new(&image, structure, Options { interrupt: Some(interrupt) })?;
+    let simulator =
+        Simulator::new(&image, structure, Options { interrupt: Some(interrupt), ..Options::default() })?;
     let network = &image.network;
     let inputs = network.populations.iter().find(|p| p.kind == hw::image::PopulationKind::Input);
     let binning = Binning {
@@ -450,5 +451,31 @@ impl Writers {
             results.finish()?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim::lockstep::Difference;
+
+    #[test]
+    fn what_wraps_an_error_of_the_run_keeps_its_status() {
+        let difference = Difference {
+            step: 1,
+            cycle: 2,
+            component: "core_0_0".into(),
+            signal: "head".into(),
+            rtl: 0,
+            fast: 1,
+            others: 0,
+        };
+        let parted: Result<()> = Err(sim::Error::Parted { difference, waves: "both.vcd".into() }.into());
+        let parted = parted.context("sample 3").context("a run").expect_err("an error");
+        assert_eq!((status(&parted), is_interrupt(&parted)), (1, false));
+        let interrupted: Result<()> = Err(sim::Error::Interrupted.into());
+        let interrupted = interrupted.context("sample 3").expect_err("an error");
+        assert_eq!((status(&interrupted), is_interrupt(&interrupted)), (130, true));
+        assert_eq!(status(&anyhow!("no such file")), 2);
     }
 }

@@ -94,6 +94,8 @@ series! {
         cycles_max: most,
         /// Flits that injectors sent.
         injected: sum,
+        /// Cycles that the flits at the heads of injectors waited for a credit.
+        injector_stalls: sum,
         /// Router-to-router hops.
         hops: sum,
         /// Cycles that heads of routers' buffers waited; more than those of the cores' own routers, where some have none.
@@ -108,11 +110,11 @@ series! {
         queue: sum,
         /// Neurons are updated.
         update: sum,
-        /// Spikes or inputs wait for their turn to be sent.
+        /// Spikes or inputs wait for their turn to be sent; waiting for a credit is with those who keep the buffer full.
         sender: sum,
-        /// A flit is on its way through the mesh.
+        /// Flits are on their way through the mesh, or wait there for each other.
         mesh: sum,
-        /// It waits in the input port of its core.
+        /// A flit waits in the input port of its core (shared queue).
         port: sum,
         /// Its synapses are added.
         synapses: sum,
@@ -126,7 +128,7 @@ series! {
 pub struct Held {
     /// Which part, a name of [`PathSeries`].
     pub part: String,
-    /// `core_X_Y`, `injector_I`, or for the mesh the output at which the flit waited longest, `router_X_Y.east`.
+    /// `core_X_Y`, `injector_I`, or for the mesh the output `router_X_Y.east`, or `router_X_Y` for the link into it.
     pub component: String,
 }
 

@@ -150,6 +150,8 @@ pub struct Stalls {
     pub sender: u64,
     /// Heads of router buffers without a credit or a grant.
     pub router: u64,
+    /// Flits at the heads of injectors without a credit.
+    pub injector: u64,
 }
 
 /// One core.
@@ -281,6 +283,7 @@ impl Statistics {
         t.flits_injected += outcome.injected;
         t.hops += outcome.hops;
         t.stalls.router += outcome.router_stalls;
+        t.stalls.injector += outcome.injector_stalls;
         for (core, stats) in self.cores.iter_mut().zip(&outcome.cores) {
             core.counts.add(stats);
         }

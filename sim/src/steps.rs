@@ -10,6 +10,7 @@ use crate::program::Program;
 use crate::series::{CoreSeries, Held, Steps};
 use crate::stats::CoreStats;
 use crate::{Error, Outcome, Run, Simulator};
+use hw::platform::Structure;
 use spikes::Binned;
 use std::sync::Arc;
 
@@ -25,31 +26,41 @@ pub struct Record {
 /// A flit that entered a buffer.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Cycle in which it was sent.
+    /// Cycle in which it was sent, and in which it left the buffer.
     sent: u64,
-    /// Cycles that it waited at the head of the buffer before.
-    waited: u64,
-    /// The buffer before, or [`SOURCE`]; and how many flits of the step had left that one by then.
-    from: u32,
+    left: u64,
+    /// Where it was before, where [`SOURCE`] means that a core or an injector sent it, and where it went.
+    from: Place,
+    to: Place,
+}
+
+/// A flit by its buffer, and how many flits of the step had entered that before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    buffer: u32,
     number: u32,
 }
 
-/// In place of the buffer before: a core or an injector sent it.
-const SOURCE: u32 = u32::MAX;
+const SOURCE: Place = Place { buffer: u32::MAX, number: 0 };
+
+/// What the critical path is followed back to: what a flit did in a cycle.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// It was sent into its buffer.
+    Sent(Place),
+    /// It left its buffer; it was taken, where that is the port of a core.
+    Left(Place),
+}
 
 /// What a core did in the present step, as far as cycles go.
 #[derive(Debug, Clone, Copy, Default)]
 struct Moment {
     update: u64,
     accept: u64,
-    /// First cycle after its last flit.
-    sent: u64,
-    /// When it took the last flit; 0 where it took none, since the first comes later.
-    taken: u64,
 }
 
 /// Who is to answer for a part of the critical path.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Component {
     Core(usize),
     Injector(usize),
@@ -57,8 +68,31 @@ enum Component {
     Output(usize, Port),
 }
 
-/// Parts of a critical path with their cycles, the last first.
-type Parts = Vec<(&'static str, u64, Component)>;
+/// Parts of a critical path with their cycles, each part of a component once; those that it passes last come first.
+#[derive(Debug, Default)]
+struct Parts(Vec<(&'static str, Component, u64)>);
+
+impl Parts {
+    fn add(&mut self, part: &'static str, component: Component, cycles: u64) {
+        // The path stays long where it is: the one before is found soon.
+        match self.0.iter_mut().rev().find(|p| (p.0, p.1) == (part, component)) {
+            Some(known) => known.2 += cycles,
+            None => self.0.push((part, component, cycles)),
+        }
+    }
+
+    /// Cycles of a part.
+    fn total(&self, part: &str) -> u64 {
+        self.0.iter().filter(|p| p.0 == part).map(|p| p.2).sum()
+    }
+
+    /// The longest part and whose most of it is; of equal ones the one that the path passes first.
+    fn longest(&self) -> Option<(&'static str, Component)> {
+        let longest = self.0.iter().max_by_key(|p| self.total(p.0))?.0;
+        let of_it = self.0.iter().filter(|p| p.0 == longest);
+        of_it.max_by_key(|p| p.2).map(|p| (p.0, p.1))
+    }
+}
 
 /// Records a sample.
 #[derive(Debug)]
@@ -67,14 +101,15 @@ pub struct Recorder {
     width: usize,
     core_of_router: Vec<Option<usize>>,
     router_of_core: Vec<usize>,
-    /// Buffers that injectors fill.
+    /// Buffers that injectors fill, and which injector fills a buffer.
     entries: Vec<usize>,
+    injector_at: Vec<Option<usize>>,
     /// What entered each buffer in this step: five buffers of each router, then the input port of each core.
     entered: Vec<Vec<Entry>>,
-    /// Flits that left each buffer of a router in this step, and the first cycle after the last of them.
-    left: Vec<(u32, u64)>,
-    /// The flit that crosses a router, `sent` not known yet.
-    moving: Entry,
+    /// Flits that left each buffer in this step.
+    left: Vec<u32>,
+    /// The flit that crosses a router.
+    moving: Place,
     moments: Vec<Moment>,
     injected: u64,
     step: usize,
@@ -118,15 +153,22 @@ impl Recorder {
             core_of_router[router] = Some(core);
         }
         let place = |i: &hw::platform::Injector| usize::from(i.y) * width + usize::from(i.x);
+        let entries: Vec<_> =
+            mesh.injectors.iter().map(|i| 5 * place(i) + Port::of(i.side) as usize).collect();
+        let mut injector_at = vec![None; 5 * routers];
+        for (injector, &buffer) in entries.iter().enumerate() {
+            injector_at[buffer] = Some(injector);
+        }
         Self {
             program: Arc::clone(program),
             width,
             core_of_router,
             router_of_core,
-            entries: mesh.injectors.iter().map(|i| 5 * place(i) + Port::of(i.side) as usize).collect(),
+            entries,
+            injector_at,
             entered: vec![Vec::new(); 5 * routers + cores],
-            left: vec![(0, 0); 5 * routers],
-            moving: Entry { sent: 0, waited: 0, from: SOURCE, number: 0 },
+            left: vec![0; 5 * routers + cores],
+            moving: SOURCE,
             moments: vec![Moment::default(); cores],
             injected: 0,
             step: 0,
@@ -135,14 +177,29 @@ impl Recorder {
             release: 0,
             before: vec![CoreStats::default(); cores],
             traffic: vec![(0, 0); routers],
-            parts: Vec::new(),
+            parts: Parts::default(),
             record: Record { chip: Steps::new(steps), cores: vec![CoreSeries::new(steps); cores] },
         }
     }
 
-    /// A core or an injector fills a buffer.
-    fn enter(&mut self, buffer: usize, sent: u64) {
-        self.entered[buffer].push(Entry { sent, waited: 0, from: SOURCE, number: 0 });
+    /// A flit enters a buffer from where it was.
+    #[inline]
+    fn enter(&mut self, buffer: usize, sent: u64, from: Place) {
+        let entered = &mut self.entered[buffer];
+        let to = Place { buffer: buffer as u32, number: entered.len() as u32 };
+        entered.push(Entry { sent, left: 0, from, to: SOURCE });
+        if from != SOURCE {
+            self.entered[from.buffer as usize][from.number as usize].to = to;
+        }
+    }
+
+    /// The next flit leaves a buffer.
+    #[inline]
+    fn leave(&mut self, buffer: usize, cycle: u64) -> Place {
+        let place = Place { buffer: buffer as u32, number: self.left[buffer] };
+        self.left[buffer] += 1;
+        self.entered[buffer][place.number as usize].left = cycle;
+        place
     }
 
     /// Takes up the counts of the step that ended.
@@ -164,6 +221,7 @@ impl Recorder {
         chip.cycles[t] = self.release - self.start;
         chip.cycles_max[t] = chip.cycles[t];
         chip.injected[t] = std::mem::take(&mut self.injected);
+        chip.injector_stalls[t] = run.simulator.injectors.iter().map(|i| i.stalls).sum();
         for (i, core) in run.simulator.cores.iter().enumerate() {
             let (now, moment) = (&core.stats, self.moments[i]);
             let before = std::mem::replace(&mut self.before[i], now.clone());
@@ -192,14 +250,18 @@ impl Recorder {
     fn follow(&mut self, core: usize) {
         let t = self.step;
         let mut parts = std::mem::take(&mut self.parts);
-        let m = self.moments[core];
-        if self.quiet > m.accept && self.quiet > m.sent && m.taken > 0 {
-            self.arrived(core, m.taken, &mut parts);
-        } else {
-            self.sent_by(core, self.quiet, &mut parts);
+        let mut next = self.last_of(core, &mut parts);
+        while let Some(event) = next {
+            next = match event {
+                Event::Sent(place) => self.why_sent(place, &mut parts),
+                Event::Left(place) if place.buffer as usize >= self.ports() => {
+                    self.why_taken(place, &mut parts)
+                }
+                Event::Left(place) => Some(self.why_granted(place, &mut parts)),
+            };
         }
         let path = &mut self.record.chip.path;
-        for (part, cycles, _) in &parts {
+        for (part, _, cycles) in &parts.0 {
             let series = match *part {
                 "queue" => &mut path.queue,
                 "update" => &mut path.update,
@@ -211,8 +273,7 @@ impl Recorder {
             series[t] += cycles;
         }
         path.barrier[t] = self.release - self.quiet;
-        // The longest part; the parts stand last first, and of equal ones the maximum is that which came first.
-        if let Some(&(part, _, component)) = parts.iter().max_by_key(|p| p.1) {
+        if let Some((part, component)) = parts.longest() {
             let place = |router: usize| format!("{}_{}", router % self.width, router / self.width);
             let component = match component {
                 Component::Core(core) => format!("core_{}", place(self.router_of_core[core])),
@@ -222,45 +283,149 @@ impl Recorder {
             };
             self.record.chip.hold(t, Held { part: part.into(), component });
         }
-        parts.clear();
+        parts.0.clear();
         self.parts = parts;
     }
 
-    /// The way of the last flit that a core took.
-    fn arrived(&self, core: usize, taken: u64, parts: &mut Parts) {
-        let port = self.left.len() + core;
-        let (mut buffer, mut entry) = (port, self.entered[port][self.entered[port].len() - 1]);
-        let visible = entry.sent + LINK;
-        let (mut longest, mut place) = (0, Component::Router(self.router_of_core[core]));
-        while entry.from != SOURCE {
-            let from = entry.from as usize;
-            // Of equal waits the first counts.
-            if entry.waited > 0 && entry.waited >= longest {
-                // The output that faces the input.
-                let output = if buffer == port { Port::Local } else { Port::ALL[(buffer % 5 + 2) % 4] };
-                (longest, place) = (entry.waited, Component::Output(from / 5, output));
-            }
-            (buffer, entry) = (from, self.entered[from][entry.number as usize]);
-        }
-        parts.push(("synapses", self.quiet - taken, Component::Core(core)));
-        parts.push(("port", taken - visible, Component::Core(core)));
-        parts.push(("mesh", visible - entry.sent, place));
-        match self.entries.iter().position(|&b| b == buffer) {
-            Some(i) => parts.push(("sender", entry.sent - self.start, Component::Injector(i))),
-            None => {
-                let from = self.core_of_router[buffer / 5].expect("a core sent what no injector did");
-                self.sent_by(from, entry.sent, parts);
-            }
-        }
+    /// The index of the first port of a core among the buffers.
+    fn ports(&self) -> usize {
+        self.injector_at.len()
     }
 
-    /// The way of a spike that a core sent, or had done with, in a cycle.
-    fn sent_by(&self, core: usize, until: u64, parts: &mut Parts) {
+    fn entry(&self, place: Place) -> Entry {
+        self.entered[place.buffer as usize][place.number as usize]
+    }
+
+    /// The flit that entered a buffer so many before another.
+    fn before(&self, place: Place, by: u32) -> Option<(Place, Entry)> {
+        let before = Place { number: place.number.checked_sub(by)?, ..place };
+        Some((before, self.entry(before)))
+    }
+
+    /// The flit whose leaving made the room for another that was sent in the first cycle in which it could be.
+    fn made_room(&self, place: Place) -> Option<Place> {
+        let mesh = &self.program.platform.mesh;
+        let depth = if place.buffer as usize >= self.ports() { mesh.core_buffer } else { mesh.router_buffer };
+        let (before, entry) = self.before(place, depth.into())?;
+        (entry.left + 1 == self.entry(place).sent).then_some(before)
+    }
+
+    /// What a core did last.
+    fn last_of(&self, core: usize, parts: &mut Parts) -> Option<Event> {
         let m = self.moments[core];
+        let last = |buffer: usize| {
+            let number = (self.entered[buffer].len() as u32).checked_sub(1)?;
+            let place = Place { buffer: buffer as u32, number };
+            Some((place, self.entry(place)))
+        };
+        let own = last(5 * self.router_of_core[core] + Port::Local as usize);
+        if self.quiet > m.accept
+            && own.is_none_or(|(_, own)| self.quiet > own.sent + 1)
+            && let Some((place, entry)) = last(self.ports() + core)
+        {
+            parts.add("synapses", Component::Core(core), self.quiet - entry.left);
+            return Some(Event::Left(place));
+        }
+        self.sent_by(core, self.quiet, own, parts)
+    }
+
+    /// Why a core took a flit no sooner.
+    fn why_taken(&self, place: Place, parts: &mut Parts) -> Option<Event> {
+        let core = place.buffer as usize - self.ports();
+        let (entry, this) = (self.entry(place), Component::Core(core));
+        let visible = entry.sent + LINK;
+        if entry.left > visible {
+            let ring = self.program.structure == Structure::RingBuffer;
+            match self.before(place, 1) {
+                // The synapses of those before, or for a shared queue its write port.
+                Some((before, b)) if ring || b.left + 1 > visible => {
+                    parts.add(if ring { "synapses" } else { "port" }, this, entry.left - b.left);
+                    return Some(Event::Left(before));
+                }
+                None if ring => return self.sent_by(core, entry.left, None, parts),
+                _ => parts.add("port", this, entry.left - visible),
+            }
+        }
+        self.link(entry, place, parts)
+    }
+
+    /// Why a router granted a flit no sooner.
+    fn why_granted(&self, place: Place, parts: &mut Parts) -> Event {
+        let entry = self.entry(place);
+        if entry.left > entry.sent + LINK {
+            let (router, to) = (place.buffer as usize / 5, entry.to);
+            parts.add("mesh", Component::Output(router, self.output(to)), 1);
+            if let Some(room) = self.made_room(to) {
+                return Event::Left(room);
+            }
+            // Another input's turn, or the flit before it in the buffer.
+            if let Some((before, b)) = self.before(to, 1)
+                && b.sent + 1 == entry.left
+            {
+                return Event::Left(self.entry(before).from);
+            }
+            let before = self.before(place, 1).filter(|(_, b)| b.left + 1 == entry.left);
+            return Event::Left(before.expect("a head waits for room, its turn, or to be the head").0);
+        }
+        self.link(entry, place, parts).expect("somebody sent it")
+    }
+
+    /// The way over the link into a buffer.
+    fn link(&self, entry: Entry, place: Place, parts: &mut Parts) -> Option<Event> {
+        if entry.from == SOURCE {
+            parts.add("mesh", Component::Router(place.buffer as usize / 5), LINK);
+            return Some(Event::Sent(place));
+        }
+        let output = Component::Output(entry.from.buffer as usize / 5, self.output(place));
+        parts.add("mesh", output, LINK);
+        Some(Event::Left(entry.from))
+    }
+
+    /// The output that fills a buffer.
+    fn output(&self, place: Place) -> Port {
+        let buffer = place.buffer as usize;
+        if buffer >= self.ports() { Port::Local } else { Port::ALL[(buffer % 5 + 2) % 4] }
+    }
+
+    /// Why a core or an injector sent a flit no sooner.
+    fn why_sent(&self, place: Place, parts: &mut Parts) -> Option<Event> {
+        let (buffer, sent) = (place.buffer as usize, self.entry(place).sent);
+        let before = self.before(place, 1);
+        if before.is_none_or(|(_, b)| b.sent + 1 < sent)
+            && let Some(room) = self.made_room(place)
+        {
+            parts.add("mesh", Component::Router(buffer / 5), 1);
+            return Some(Event::Left(room));
+        }
+        let Some(injector) = self.injector_at[buffer] else {
+            let core = self.core_of_router[buffer / 5].expect("a core sent what no injector did");
+            return self.sent_by(core, sent, before, parts);
+        };
+        let from = before.map_or(self.start, |(_, b)| b.sent);
+        parts.add("sender", Component::Injector(injector), sent - from);
+        before.map(|(before, _)| Event::Sent(before))
+    }
+
+    /// Why a core had not sent a flit, or was not done, before a cycle: the flit that it sent before, or its update.
+    fn sent_by(
+        &self,
+        core: usize,
+        until: u64,
+        before: Option<(Place, Entry)>,
+        parts: &mut Parts,
+    ) -> Option<Event> {
+        let (m, this) = (self.moments[core], Component::Core(core));
+        if let Some((before, b)) = before
+            && (b.sent >= m.accept || b.sent + 1 == until)
+        {
+            parts.add("sender", this, until - b.sent);
+            return Some(Event::Sent(before));
+        }
         let updated = until.min(m.accept);
-        parts.push(("sender", until - updated, Component::Core(core)));
-        parts.push(("update", updated - m.update, Component::Core(core)));
-        parts.push(("queue", m.update - self.start, Component::Core(core)));
+        parts.add("sender", this, until - updated);
+        parts.add("update", this, updated - m.update);
+        parts.add("queue", this, m.update - self.start);
+        None
     }
 }
 
@@ -271,7 +436,7 @@ impl Probe for Recorder {
         (self.step, self.start) = (step as usize, cycle);
         self.moments.fill(Moment::default());
         self.entered.iter_mut().for_each(Vec::clear);
-        self.left.fill((0, 0));
+        self.left.fill(0);
     }
 
     fn barrier(&mut self, quiet: u64, release: u64) {
@@ -288,12 +453,7 @@ impl Probe for Recorder {
 
     #[inline]
     fn router_input(&mut self, cycle: u64, router: usize, port: Port) {
-        let buffer = 5 * router + port as usize;
-        let (left, free) = &mut self.left[buffer];
-        let enters = self.entered[buffer][*left as usize].sent + LINK;
-        self.moving.waited = cycle - enters.max(*free);
-        (self.moving.from, self.moving.number) = (buffer as u32, *left);
-        (*left, *free) = (*left + 1, cycle + 1);
+        self.moving = self.leave(5 * router + port as usize, cycle);
     }
 
     #[inline]
@@ -303,24 +463,23 @@ impl Probe for Recorder {
             Port::East => 5 * (router + 1) + Port::West as usize,
             Port::South => 5 * (router + self.width) + Port::North as usize,
             Port::West => 5 * (router - 1) + Port::East as usize,
-            Port::Local => self.left.len() + self.core_of_router[router].expect("flits go to cores"),
+            Port::Local => self.ports() + self.core_of_router[router].expect("flits go to cores"),
         };
-        self.entered[buffer].push(Entry { sent: cycle, ..self.moving });
+        self.enter(buffer, cycle, self.moving);
     }
 
     #[inline]
     fn core_output(&mut self, cycle: u64, core: usize, _: Flit) {
-        self.moments[core].sent = cycle + 1;
-        self.enter(5 * self.router_of_core[core] + Port::Local as usize, cycle);
+        self.enter(5 * self.router_of_core[core] + Port::Local as usize, cycle, SOURCE);
     }
 
     fn injector_output(&mut self, cycle: u64, injector: usize, _: Flit) {
         self.injected += 1;
-        self.enter(self.entries[injector], cycle);
+        self.enter(self.entries[injector], cycle, SOURCE);
     }
 
     #[inline]
     fn core_input(&mut self, cycle: u64, core: usize, _: Flit) {
-        self.moments[core].taken = cycle;
+        self.leave(self.ports() + core, cycle);
     }
 }

@@ -1,9 +1,12 @@
 //! Contention on the mesh takes the cycles that `hw/TIMING.md` predicts: no formula stands in for traffic.
 
 use hw::Platform;
-use hw::platform::{Injector, Side, Structure};
+use hw::platform::{Injector, Ports, Side, Structure};
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
-use sim::{Options, Outcome, Simulator};
+use sim::probe::NoProbe;
+use sim::series::Held;
+use sim::steps::{Record, Recorder};
+use sim::{Error, Options, Outcome, Simulator};
 use spikes::Binned;
 
 /// Cores of `neurons` neurons in a row; deep buffers, one injector at the west end.
@@ -69,6 +72,9 @@ fn router_buffers_of_depth_1_2_and_3_pass_a_third_two_thirds_and_all() {
             // Two links to the port, where it is taken at once; quiet in the next cycle, then the barrier.
             let last = last_sent(n.into(), router.min(core));
             assert_eq!(outcome.cycles, last + 4 + 1 + 5, "{n} flits, router {router}, core {core}");
+            if (router, core) == (1, 8) {
+                assert_eq!(outcome.injector_stalls, 2 * u64::from(n - 1), "one flit in three cycles");
+            }
         }
     }
 }
@@ -145,4 +151,113 @@ fn a_hop_costs_two_cycles() {
         let hops = u64::from(width) - 1;
         assert_eq!(cycles(width), 2 * (hops + 2) + 1 + 5, "{hops} hops");
     }
+}
+
+/// A port that takes a flit every 128 cycles, behind buffers of one flit, from these sides of core (0, 0).
+fn slow_port(sides: &[Side]) {
+    let mut platform = row(1, 64);
+    (platform.mesh.router_buffer, platform.mesh.core_buffer) = (1, 1);
+    platform.ring_buffer.accumulator_ports = Ports::OneRw;
+    platform.mesh.injectors = sides.iter().map(|&side| Injector { x: 0, y: 0, side }).collect();
+    let channels = 8 * sides.len() as u32;
+    let all = join("all", 0, 1, (0..channels).flat_map(|c| (0..64).map(move |n| (c, n))));
+    let network = network(2, channels, vec![lif("many", 64, 1 << 20)], vec![all]);
+    let image = compiler::image(&network, b"", &platform, Structure::RingBuffer).expect("fits");
+    let simulator = |patience| {
+        let options = Options { patience, ..Options::default() };
+        Simulator::new(&image, Structure::RingBuffer, options).expect("built")
+    };
+    let input = Binned::from_pairs((0..channels).map(|c| (0, c)).collect(), network.steps);
+    let expected = simulator(None).run(&input).expect("runs");
+    assert!(expected.cycles > 128 * u64::from(channels - 1), "two cycles a synapse");
+    assert_eq!(simulator(Some(1000)).run(&input).expect("is patient"), expected);
+
+    let mut hasty = simulator(Some(100));
+    let error = hasty.run(&input).expect_err("nothing moves for longer than 100 cycles");
+    assert_eq!(error.status(), 1);
+    let text = error.to_string();
+    assert!(text.contains("no flit moves in the next 100 cycles"), "{text}");
+    let Error::Deadlock { step: 0, waiting, .. } = error else { panic!("{text}") };
+    for side in sides {
+        let says = format!(
+            "router (0, 0) {} holds 1 of 1 flits, the first for core (0, 0) waits for the input port of core (0, 0)",
+            sim::mesh::Port::of(*side).name()
+        );
+        assert!(waiting.contains(&says), "{says}: {waiting:?}");
+    }
+    assert_eq!(waiting.len(), sides.len());
+
+    // One flit does not wait for another: the deadlock has left nothing behind.
+    let single = Binned::from_pairs(vec![(1, 0)], network.steps);
+    let after = hasty.run(&single).expect("runs");
+    assert_eq!(after, simulator(None).run(&single).expect("runs"));
+}
+
+#[test]
+fn a_port_slower_than_the_patience_is_a_deadlock_that_says_who_waits_for_it() {
+    slow_port(&[Side::West, Side::North]);
+}
+
+#[test]
+fn so_it_is_where_a_buffer_runs_alone() {
+    slow_port(&[Side::West]);
+}
+
+/// As [`run`], recorded.
+fn record(network: &Network, platform: &Platform, structure: Structure) -> Record {
+    let channels = network.populations[0].size;
+    let input = Binned::from_pairs((0..channels).map(|c| (0, c)).collect(), network.steps);
+    let image = compiler::image(network, b"", platform, structure).expect("fits");
+    let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+    Recorder::run(&mut simulator, &input, &mut NoProbe).expect("runs").1
+}
+
+fn held(record: &Record, step: usize) -> (&str, &str) {
+    let Held { part, component } = &record.chip.held[step][0].held;
+    (part, component)
+}
+
+#[test]
+fn a_step_is_held_by_the_core_whose_synapses_kept_the_mesh_full_not_by_the_injector_that_waited() {
+    // The injector is a router away from the core that is slow.
+    for depth in [1, 2, 8] {
+        let mut platform = row(2, 64);
+        (platform.mesh.router_buffer, platform.mesh.core_buffer) = (depth, depth);
+        platform.ring_buffer.accumulator_ports = Ports::OneRw;
+        platform.mesh.injectors[0] = Injector { x: 1, y: 0, side: Side::East };
+        let n = 40u32;
+        let all = join("all", 0, 1, (0..n).flat_map(|c| (0..64).map(move |i| (c, i))));
+        let network = network(1, n, vec![lif("many", 64, 1 << 20)], vec![all]);
+        let record = record(&network, &platform, Structure::RingBuffer);
+        assert_eq!(held(&record, 0), ("synapses", "core_0_0"), "buffers of {depth}");
+        // All synapses but those of the first flit, which is taken while the neurons are updated or later.
+        assert!(record.chip.path.synapses[0] >= 128 * u64::from(n - 1), "{:?}", record.chip.path);
+    }
+}
+
+#[test]
+fn a_step_is_held_by_the_link_whose_credits_come_back_late() {
+    let n = 60;
+    let mut platform = row(1, 1);
+    platform.mesh.router_buffer = 1;
+    let record = record(&funnel(n), &platform, Structure::SharedQueue);
+    // Three cycles from flit to flit on the link from the injector, and the way of one to the port.
+    assert_eq!(record.chip.path.mesh[0], 3 * u64::from(n - 1) + 4);
+    assert_eq!(held(&record, 0), ("mesh", "router_0_0"));
+}
+
+#[test]
+fn a_step_is_held_by_the_output_at_which_two_cores_take_turns() {
+    let record = record(&two_to_one(40, true, true), &row(3, 40), Structure::SharedQueue);
+    assert_eq!(held(&record, 1), ("mesh", "router_1_0.local"));
+}
+
+#[test]
+fn a_step_is_held_by_the_queue_that_streams() {
+    let mut network = funnel(60);
+    network.steps = 2;
+    let record = record(&network, &row(1, 1), Structure::SharedQueue);
+    // Filled in two cycles, 60 events of one synapse, two cycles to the accumulators.
+    assert_eq!(record.chip.path.queue[1], 2 + 60 + 2);
+    assert_eq!(held(&record, 1), ("queue", "core_0_0"));
 }

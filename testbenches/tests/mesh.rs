@@ -3,9 +3,11 @@
 use hw::platform::{Casting, Mesh as Shape};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{TestRng, TestRunner};
 use sim::mesh::{Endpoints, Flit, Mesh};
 use sim::probe::{NoProbe, Probe};
 use std::collections::VecDeque;
+use testbenches::random::{cases, fresh_seed, rng};
 
 /// What a test does: flits by the core that sends them, each with the first cycle in which it may go,
 /// and how many cycles each core needs for a flit.
@@ -167,29 +169,54 @@ fn plain(case: &Case) -> (Taken, u64) {
     (taken, hops)
 }
 
-proptest! {
-    #![proptest_config(testbenches::keeping(300))]
+/// A mesh gives every flit in the cycle in which a plain one does, whether it is told the flows or not.
+fn as_a_plain_mesh(case: &Case) -> Result<(), TestCaseError> {
+    let plain = plain(case);
+    prop_assert_eq!(&simulate(case, false), &plain);
+    prop_assert_eq!(&simulate(case, true), &plain);
+    Ok(())
+}
 
-    #[test]
-    fn every_flit_is_taken_in_the_cycle_in_which_a_plain_mesh_gives_it(case in case()) {
-        let plain = plain(&case);
-        prop_assert_eq!(&simulate(&case, false), &plain);
-        prop_assert_eq!(&simulate(&case, true), &plain);
-    }
+fn any_flits(cases: u32, rng: TestRng) {
+    TestRunner::new_with_rng(testbenches::keeping(cases), rng)
+        .run(&case(), |case| as_a_plain_mesh(&case))
+        .unwrap_or_else(|e| panic!("{e}"));
+}
 
-    #[test]
-    fn so_it_is_where_few_cores_send_to_few(case in case(), senders in vec(0..25usize, 1..4), targets in vec(0..25usize, 1..4)) {
-        let mut case = case;
-        let n = case.flits.len();
-        let target = |to: usize| targets[to % targets.len()] % n;
-        case.flits.iter_mut().flatten().for_each(|f| f.1 = target(f.1));
-        for core in (0..n).filter(|c| !senders.contains(c)) {
-            case.flits[core].clear();
-        }
-        let plain = plain(&case);
-        prop_assert_eq!(&simulate(&case, false), &plain);
-        prop_assert_eq!(&simulate(&case, true), &plain);
-    }
+/// Few cores send to few, so that buffers run alone.
+fn few_flows(cases: u32, rng: TestRng) {
+    let strategy = (case(), vec(0..25usize, 1..4), vec(0..25usize, 1..4));
+    TestRunner::new_with_rng(testbenches::keeping(cases), rng)
+        .run(&strategy, |(mut case, senders, targets)| {
+            let n = case.flits.len();
+            let target = |to: usize| targets[to % targets.len()] % n;
+            case.flits.iter_mut().flatten().for_each(|f| f.1 = target(f.1));
+            for core in (0..n).filter(|c| !senders.contains(c)) {
+                case.flits[core].clear();
+            }
+            as_a_plain_mesh(&case)
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn every_flit_is_taken_in_the_cycle_in_which_a_plain_mesh_gives_it_for_a_fixed_seed() {
+    any_flits(cases(300), rng(41));
+}
+
+#[test]
+fn every_flit_is_taken_in_the_cycle_in_which_a_plain_mesh_gives_it_for_a_fresh_seed() {
+    any_flits(cases(100), rng(fresh_seed()));
+}
+
+#[test]
+fn so_it_is_where_few_cores_send_to_few_for_a_fixed_seed() {
+    few_flows(cases(300), rng(43));
+}
+
+#[test]
+fn so_it_is_where_few_cores_send_to_few_for_a_fresh_seed() {
+    few_flows(cases(100), rng(fresh_seed()));
 }
 
 /// A core that never takes what comes.
