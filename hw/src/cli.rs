@@ -20,7 +20,8 @@ pub enum Command {
     #[command(after_help = "\
 Without --block the whole chip is written: a file for each module, and the contents of each memory as
 CHIP.PATH.hex, which $readmemh opens relative to where the tool runs. A platform's chip has a full core at
-every site and empty memories; an image's chip has the cores in use and their contents.
+every site and empty memories; an image's chip has the cores in use and their contents. A block alone is at
+no place in the chip: of a platform it has empty memories, of an image it may have none.
 Beside them stands blocks.toml, which lists the blocks for `sim gates`, and files.toml, which lists what was
 written: the next emission into the folder replaces that, and refuses to replace any other file.
 
@@ -45,7 +46,8 @@ pub struct Verilog {
     /// Delay structure of the cores; the platform's or image's own if left out
     #[arg(long, value_name = "ring-buffer|shared-queue")]
     pub delays: Option<Structure>,
-    /// One block, such as router or soma, instead of the whole chip
+    /// One block, such as router or soma, instead of the whole chip; with --image one without memories, whose contents only
+    /// the whole chip holds
     #[arg(long, value_name = "NAME")]
     pub block: Option<String>,
     /// Directory for the files; made where it is not there

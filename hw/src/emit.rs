@@ -43,16 +43,38 @@ pub fn verilog(args: &cli::Verilog) -> Result<String> {
     let widths = Widths::new(&platform, structure);
     let alone = mesh::mesh(&mut library, &platform, &widths)?;
     blocks.insert(alone.unique_name(), alone);
-    let matches =
-        |(name, def): (&String, &Def)| (name == wanted || def.name() == wanted).then(|| def.clone());
-    let found: Vec<_> = blocks.iter().filter_map(matches).collect();
+    let found = called(wanted, &blocks);
     if found.is_empty() {
+        let there = format!("--block {wanted}: no such block in a chip with the delay structure {structure}");
+        for other in Structure::ALL.into_iter().filter(|s| *s != structure) {
+            let mut blocks = BTreeMap::new();
+            collect(&core_of(&mut Library::new(), &platform, other)?, &mut blocks);
+            if !called(wanted, &blocks).is_empty() {
+                bail!("{there}; it is in one with the other: give --delays {other}");
+            }
+        }
         let names: BTreeSet<_> = blocks.values().map(|d| d.name().to_string()).collect();
         let names: Vec<_> = names.into_iter().collect();
-        bail!("--block {wanted}: no such block; there are {}", names.join(", "));
+        bail!("{there}; there are {}", names.join(", "));
     }
     // A block alone has no place in the chip, and so no contents of its own.
+    if let Some(path) = &args.image
+        && found.iter().any(|def| !verilog::emit(def).memories.is_empty())
+    {
+        bail!(
+            "--block {wanted}: its memories differ from core to core, so that there is none to take from {}: \
+             leave --block out for the whole chip, which holds all of them, or give --platform for the block \
+             with empty ones",
+            path.display()
+        );
+    }
     write(args, &found, None, structure)
+}
+
+/// Definitions of this name, with or without their parameters.
+fn called(wanted: &str, blocks: &BTreeMap<String, Def>) -> Vec<Def> {
+    let found = blocks.iter().filter(|(name, def)| *name == wanted || def.name() == wanted);
+    found.map(|(_, def)| def.clone()).collect()
 }
 
 /// All definitions in a circuit by their full name.

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// The image in the root of the repository.
+const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shd.bin");
 const SMALL: &str = include_str!("../platforms/loihi.toml");
 
 /// A small platform as a file.
@@ -185,9 +187,11 @@ fn a_chip_comes_with_a_list_of_its_blocks() {
 #[ignore = "needs Yosys: scripts/setup.sh"]
 fn yosys_finds_every_memory_with_its_synchronous_port() {
     let dir = tempfile::tempdir().unwrap();
-    let platform = platform(dir.path());
-    for (structure, memories) in [("ring-buffer", 4 * 9), ("shared-queue", 4 * 12)] {
-        let out = dir.path().join(structure);
+    let structures = [("ring-buffer", 4 * 9), ("shared-queue", 4 * 12)];
+    let all = structures.into_iter().flat_map(|s| ["1r1w", "1rw"].map(|ports| (s, ports)));
+    for ((structure, memories), ports) in all {
+        let platform = with_limits(dir.path(), &[], ports);
+        let out = dir.path().join(format!("{structure}_{ports}"));
         let output = out.to_str().unwrap();
         let run = hw(&["verilog", "--platform", &platform, "--delays", structure, "--output", output]);
         assert!(run.status.success(), "{run:?}");
@@ -200,8 +204,17 @@ fn yosys_finds_every_memory_with_its_synchronous_port() {
             files.join(" ")
         );
         let run = Command::new("yosys").current_dir(&out).args(["-q", "-p", &script]).output().unwrap();
-        assert!(run.status.success(), "{structure}: {}", String::from_utf8_lossy(&run.stderr));
+        assert!(run.status.success(), "{structure} {ports}: {}", String::from_utf8_lossy(&run.stderr));
     }
+}
+
+#[test]
+fn a_block_without_memories_is_emitted_of_an_image_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let run =
+        hw(&["verilog", "--image", IMAGE, "--block", "router", "--output", dir.path().to_str().unwrap()]);
+    assert!(run.status.success(), "{run:?}");
+    assert!(names(dir.path()).iter().any(|name| name.starts_with("router_")));
 }
 
 #[test]
@@ -211,6 +224,15 @@ fn wrong_use_says_what_there_is() {
     let out = out.to_str().unwrap();
     for (arguments, expected) in [
         (vec!["--platform", &platform, "--block", "rooter"], "router, sender, sequencer"),
+        (vec!["--platform", &platform, "--block", "shared_queue"], "give --delays shared-queue"),
+        (
+            vec!["--platform", &platform, "--delays", "shared-queue", "--block", "ring_core"],
+            "give --delays ring-buffer",
+        ),
+        (
+            vec!["--image", IMAGE, "--block", "soma"],
+            "leave --block out for the whole chip, which holds all of them",
+        ),
         (vec!["--platform", "nowhere.toml"], "nowhere.toml"),
         (vec!["--image", "nothing.bin"], "nothing.bin"),
         (vec![], "--platform"),
@@ -252,6 +274,96 @@ fn the_tools_take_chip_and_mesh_without_a_warning() {
             let run = Command::new(program).current_dir(&out).args(options).args(&files).output().unwrap();
             let text = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).to_string();
             assert!(run.status.success() && !text.to_lowercase().contains("warning"), "{program}: {text}");
+        }
+    }
+}
+
+/// Limits of a platform at the least that they may be.
+const LEAST: [(&str, &str, i64); 18] = [
+    ("mesh", "width", 1),
+    ("mesh", "height", 1),
+    ("mesh", "router_buffer", 1),
+    ("mesh", "core_buffer", 1),
+    ("mesh", "barrier_latency", 1),
+    ("core", "neurons", 1),
+    ("core", "input_axons", 1),
+    ("core", "output_axons", 1),
+    ("core", "readouts", 1),
+    ("core", "score_bits", 8),
+    ("core", "membrane_bits_max", 2),
+    ("core", "synapse_bits", 64),
+    ("ring_buffer", "slots", 2),
+    ("ring_buffer", "accumulators", 2),
+    ("ring_buffer", "accumulator_bits", 8),
+    ("shared_queue", "longest_delay", 1),
+    ("shared_queue", "depth", 1),
+    ("shared_queue", "axon_synapses", 1),
+];
+
+#[test]
+fn the_least_limits_are_legal_and_nothing_less() {
+    let dir = tempfile::tempdir().unwrap();
+    for (section, field, least) in LEAST {
+        for (value, status) in [(least, Some(0)), (least - 1, Some(2))] {
+            let platform = with_limits(dir.path(), &[(section, field, value)], "1rw");
+            let out = dir.path().join("out");
+            let run = hw(&["verilog", "--platform", &platform, "--output", out.to_str().unwrap()]);
+            assert_eq!(run.status.code(), status, "{section}.{field} = {value}: {run:?}");
+        }
+    }
+}
+
+/// A small platform with some limits, as a file.
+fn with_limits(dir: &Path, limits: &[(&str, &str, i64)], ports: &str) -> String {
+    let path = platform(dir);
+    let text = fs::read_to_string(&path).unwrap().replace("\"1r1w\"", &format!("\"{ports}\""));
+    let mut table: toml::Table = text.parse().unwrap();
+    let mut set = |section: &str, field: &str, value: i64| {
+        table[section].as_table_mut().unwrap().insert(field.into(), value.into());
+    };
+    for &(section, field, value) in limits {
+        set(section, field, value);
+        // As many readouts as neurons at most, and in a full core a ring of accumulators at least.
+        match field {
+            "neurons" => set("core", "readouts", 1),
+            "accumulators" => set("ring_buffer", "slots", 2),
+            _ => {}
+        }
+    }
+    // The injector stays at the edge.
+    let mesh = table["mesh"].as_table_mut().unwrap();
+    let place = ["width", "height"].map(|side| mesh[side].as_integer().unwrap() - 1);
+    let injector = format!("injector = [{{ x = {}, y = {}, side = \"east\" }}]", place[0], place[1]);
+    let injector: toml::Table = injector.parse().unwrap();
+    mesh.insert("injectors".into(), injector["injector"].clone());
+    fs::write(&path, table.to_string()).unwrap();
+    path
+}
+
+#[test]
+#[ignore = "needs Verilator: scripts/setup.sh"]
+fn the_linter_takes_a_chip_with_each_limit_at_its_least() {
+    let dir = tempfile::tempdir().unwrap();
+    let each = LEAST.chunks(1).chain([&LEAST[..]]);
+    for (i, limits) in each.enumerate() {
+        for (structure, other) in [("ring-buffer", "shared_queue"), ("shared-queue", "ring_buffer")] {
+            if limits.iter().all(|&(section, ..)| section == other) {
+                continue;
+            }
+            for ports in ["1rw", "1r1w"] {
+                let platform = with_limits(dir.path(), limits, ports);
+                let out = dir.path().join(format!("{i}_{structure}_{ports}"));
+                let output = out.to_str().unwrap();
+                let run =
+                    hw(&["verilog", "--platform", &platform, "--delays", structure, "--output", output]);
+                assert!(run.status.success(), "{limits:?}: {run:?}");
+                let files: Vec<_> = names(&out).into_iter().filter(|n| n.ends_with(".v")).collect();
+                let lint = ["--lint-only", "-Wall", "--top-module", "chip"];
+                let run =
+                    Command::new("verilator").current_dir(&out).args(lint).args(&files).output().unwrap();
+                let text = String::from_utf8_lossy(&run.stderr).to_string();
+                assert!(run.status.success() && text.is_empty(), "{limits:?} {structure} {ports}: {text}");
+            }
         }
     }
 }

@@ -152,6 +152,23 @@ pub fn all() -> Vec<Fault> {
     fault(&mesh, "router_0_0", "an output has one credit too many", |m| {
         m.reset_to("local_out_credits", (1 << m.find("local_out_credits").width()) - 1);
     });
+    fault(&mesh, "router_0_0", "two inputs wait for each other", |m| {
+        for (input, other) in [("local", "east"), ("east", "local")] {
+            let waits = m.find(&format!("{other}_buffer.out_valid"));
+            for output in ["north", "east", "south", "west", "local"] {
+                m.redrive(&format!("{input}_asks_{output}"), |asks| asks & !waits);
+            }
+        }
+    });
+    fault(&mesh, "", "a flit overtakes the one before it", |m| {
+        // A flit stays behind until a cycle without one: those right after it go first.
+        let (valid, flit) = (m.find("core_0_0_in_valid"), m.find("core_0_0_in_flit"));
+        let behind = m.delayed("behind", valid);
+        let kept = m.reg("kept_behind", flit.width(), 0);
+        kept.set_if(valid & !behind, flit);
+        m.redrive("router_0_0.local_in_valid", |_| behind);
+        m.redrive("router_0_0.local_in_flit", |_| valid.mux(flit, kept.q));
+    });
 
     // Soma.
     let soma = Property("soma");
@@ -183,6 +200,9 @@ pub fn all() -> Vec<Fault> {
     fault(&barrier, "", "released with leaves busy", |m| m.redrive("quiet", |_| m.find("under_way").eq(0)));
     fault(&barrier, "", "released a cycle late", |m| {
         m.redrive("released", |r| m.delayed("late", r));
+    });
+    fault(&barrier, "", "released twice", |m| {
+        m.redrive("released", |r| r | m.delayed("again", r));
     });
     list.extend(proofs::list());
     list

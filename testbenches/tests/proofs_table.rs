@@ -12,11 +12,13 @@ const HEAD: &str = "\
 
 Written from the lists in `testbenches/src/proofs`, `properties`, `faults` and `tests/proofs_table.rs`; a test holds this page to them.
 
-- **Induction**: for runs of any length, at the parameters that ship. A memory is replaced by one that knows a single word, at a
-  place that may be any; all else that it gives may be anything. So the proof holds at any place of the memory, and its depth costs
-  nothing.
+- **Induction**: for runs of any length, at the parameters that ship in a preset; `one port`, `one deep`, `three words` and `two
+  places` are other or small variants beside them. A memory is replaced by one that knows a single word, at a place that may be
+  any; all else that it gives may be anything. So the proof holds at any place of the memory, and its depth costs nothing.
 - **Cycles**: for all runs of so many cycles after reset, with the whole memory and small parameters. Covers show that such a run
-  goes around more than twice, or swaps more than twice.
+  goes around more than twice, or swaps more than twice. The barrier is bounded and not by induction: its invariant would tie every
+  register of the tree and of the way back to the history of all leaves; runs of several latencies, and the property over random
+  trees, stand in for it.
 - **Tested**: random parameters and stimulus against a plain model, fixed and fresh seeds.
 
 A large block has a proof of the same harness at small parameters beside it. There its covers are reached (a full queue of 4096
@@ -36,7 +38,8 @@ A block asserts what it keeps and what it asks of its surroundings, and every si
 proofs, as does that a block which says it is idle changes no state, and that an address is inside its memory. What a harness takes
 for the promise of somebody else (a comment there says whose) is assumed and not in the list. No fault is charged with them: what they
 ask of the surroundings follows from what the harness assumes. Nor can one of them fail in place of a claim, since each
-claim is looked at alone. Tests of the blocks break the rules for the surroundings and expect the violation by its name.
+claim is looked at alone. `tests/assertions.rs` makes each assertion and assumption of every block fail by its name: it breaks the rules
+for the surroundings, pokes registers to what a block never reaches, or forces a signal inside.
 
 | proof | assertions |
 |---|---|
@@ -80,6 +83,9 @@ const GOLDEN_STEP: (&str, &str) =
 const NETWORKS: (&str, &str) =
     ("testbenches/tests/rtl.rs", "random_networks_run_as_in_the_golden_model_for_a_fixed_seed");
 
+const RINGS: &[&str] =
+    &["ring buffer", "ring buffer, one port", "ring buffer, whole", "ring buffer, whole, one port"];
+
 const fn row(
     block: &'static str,
     proofs: &'static [&'static str],
@@ -90,7 +96,7 @@ const fn row(
 }
 
 const ROWS: &[Row] = &[
-    row("accumulators", &["ring buffer", "ring buffer, whole"], &["ring buffer"], &[ADDS]),
+    row("accumulators", RINGS, &["ring buffer"], &[ADDS]),
     row(
         "axons",
         &[],
@@ -169,7 +175,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "ring_buffer",
-        &["ring buffer", "ring buffer, whole"],
+        RINGS,
         &["ring buffer"],
         &[("hw/src/blocks/ring_buffer.rs", "every_weight_is_summed_in_the_step_in_which_it_is_due")],
     ),

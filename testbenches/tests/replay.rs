@@ -219,30 +219,55 @@ fn icarus_runs_every_block_and_chip_to_the_same_outputs_every_cycle() {
     }
 }
 
+/// A fault in a block, and the benches that must fail.
+struct Mutation {
+    file: &'static str,
+    right: &'static str,
+    wrong: &'static str,
+    fails: [&'static str; 2],
+}
+
+const MUTATIONS: [Mutation; 2] = [
+    Mutation {
+        file: "sequencer.v",
+        right: "assign next = count + 32'd1;",
+        wrong: "assign next = count + 32'd2;",
+        fails: ["sequencer", "chip"],
+    },
+    Mutation {
+        file: "ring_core.v",
+        right: "accumulators(accumulators)",
+        wrong: "accumulators(10'd1)",
+        fails: ["ring_core", "chip"],
+    },
+];
+
+/// Runs recorded benches with a fault in their Verilog.
+fn fails(replay: &Replay, fault: &Mutation, run: fn(&Replay) -> String) {
+    let Mutation { file, right, wrong, fails } = *fault;
+    let path = replay.dir.path().join(file);
+    let text = std::fs::read_to_string(&path).expect("a module");
+    let changed = text.replace(right, wrong);
+    assert_ne!(text, changed, "{file} has no `{right}`");
+    std::fs::write(&path, changed).expect("written");
+    let said = run(replay);
+    let failed: BTreeSet<_> =
+        said.lines().filter_map(|l| l.strip_prefix("FAIL ")?.rsplit(' ').next()).collect();
+    assert_eq!(failed, BTreeSet::from(fails), "{said}");
+    std::fs::write(&path, text).expect("written");
+}
+
 #[test]
 #[ignore = "needs Icarus: scripts/setup.sh"]
 fn a_fault_in_a_block_fails_its_bench_and_those_of_what_holds_it() {
     let replay = Replay::record(Structure::RingBuffer, PORTS[0]);
-    for (file, right, wrong, fails) in [
-        (
-            "sequencer.v",
-            "assign next = count + 32'd1;",
-            "assign next = count + 32'd2;",
-            ["sequencer", "chip"],
-        ),
-        ("ring_core.v", "accumulators(accumulators)", "accumulators(10'd1)", ["ring_core", "chip"]),
-    ] {
-        let path = replay.dir.path().join(file);
-        let text = std::fs::read_to_string(&path).expect("a module");
-        let changed = text.replace(right, wrong);
-        assert_ne!(text, changed, "{file} has no `{right}`");
-        std::fs::write(&path, changed).expect("written");
-        let said = replay.icarus();
-        let failed: BTreeSet<_> =
-            said.lines().filter_map(|l| l.strip_prefix("FAIL ")?.rsplit(' ').next()).collect();
-        assert_eq!(failed, BTreeSet::from(fails), "{said}");
-        std::fs::write(&path, text).expect("written");
-    }
+    MUTATIONS.iter().for_each(|fault| fails(&replay, fault, Replay::icarus));
+}
+
+#[test]
+#[ignore = "needs Verilator: scripts/setup.sh"]
+fn a_fault_in_a_block_fails_its_bench_in_verilator_too() {
+    fails(&Replay::record(Structure::RingBuffer, PORTS[0]), &MUTATIONS[0], Replay::verilator);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Operators that a constant operand decides, such as `x ? 1 : 0`, which is `x`.
 //!
-//! No operand is dropped but constants: what a description reads stays read, whatever its parameters are.
+//! No operand is dropped but constants: what a description reads stays read, whatever its parameters are. So a comparison that
+//! holds of every value, such as `x <= 7` of three bits, becomes `|x | 1`.
 
 use crate::ir::{Definition, NodeId, Op};
 use crate::semantics::mask;
@@ -15,15 +16,19 @@ pub(crate) enum Folded {
     Op(Op),
     /// It is an operator on the complement of its first operand.
     OfNot(NodeId, fn(NodeId, NodeId) -> Op, NodeId),
+    /// It is this bit, whatever the value of the operand.
+    Always(bool, NodeId),
 }
 
 /// Folds an operator of `width` bits.
 pub(crate) fn fold(def: &Definition, op: Op, width: u32) -> Folded {
-    use Folded::{Is, OfNot, Same};
+    use Folded::{Always, Is, OfNot, Same};
     let constant = |id: NodeId| if let Op::Const(value) = def.node(id).op { Some(value) } else { None };
     let zero = |id| constant(id) == Some(0);
     let ones = |id| constant(id) == Some(mask(def.width(id)));
     let one_bit = |id| def.width(id) == 1;
+    let largest = |id| constant(id) == Some(mask(def.width(id)) >> 1);
+    let smallest = |id| constant(id) == Some(1 << (def.width(id) - 1));
     match op {
         Op::Not(a) => match def.node(a).op {
             Op::Not(inner) => Is(inner),
@@ -47,6 +52,15 @@ pub(crate) fn fold(def: &Definition, op: Op, width: u32) -> Folded {
         Op::Ne(a, b) if one_bit(a) && zero(a) => Is(b),
         Op::Ne(a, b) if one_bit(a) && ones(b) => Folded::Op(Op::Not(a)),
         Op::Ne(a, b) if one_bit(a) && ones(a) => Folded::Op(Op::Not(b)),
+        // With the first and the last of all values.
+        Op::Le(a, b) if ones(b) => Always(true, a),
+        Op::Le(a, b) if zero(a) => Always(true, b),
+        Op::Lt(a, b) if zero(b) => Always(false, a),
+        Op::Lt(a, b) if ones(a) => Always(false, b),
+        Op::LeS(a, b) if largest(b) => Always(true, a),
+        Op::LeS(a, b) if smallest(a) => Always(true, b),
+        Op::LtS(a, b) if smallest(b) => Always(false, a),
+        Op::LtS(a, b) if largest(a) => Always(false, b),
         Op::Mux(c, a, b) if constant(c) == Some(1) && constant(b).is_some() => Is(a),
         Op::Mux(c, a, b) if constant(c) == Some(0) && constant(a).is_some() => Is(b),
         Op::Mux(c, a, b) if width == 1 && ones(a) && zero(b) => Is(c),

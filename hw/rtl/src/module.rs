@@ -57,6 +57,10 @@ impl Open {
                     let not = self.node(Op::Not(a), self.def.width(a));
                     return self.node(op(not, b), width);
                 }
+                Folded::Always(bit, a) => {
+                    let (any, bit_id) = (self.node(Op::Any(a), 1), self.node(Op::Const(bit.into()), 1));
+                    return self.node(if bit { Op::Or(any, bit_id) } else { Op::And(any, bit_id) }, 1);
+                }
             }
         };
         let node = Node { op, width };

@@ -94,6 +94,30 @@ fn what_a_constant_decides_is_not_written() {
 }
 
 #[test]
+fn a_comparison_that_every_value_decides_is_a_bit_that_still_reads_it() {
+    type Build = for<'m> fn(&'m Module, U<'m>) -> U<'m>;
+    let cases: [(Build, &str); 10] = [
+        (|_, a| a.le(7), "|a | 1'd1"),
+        (|m, a| m.u(0, 3).le(a), "|a | 1'd1"),
+        (|_, a| a.lt(0), "|a & 1'd0"),
+        (|m, a| m.u(7, 3).lt(a), "|a & 1'd0"),
+        (|_, a| a.as_s().le(3), "|a | 1'd1"),
+        (|m, a| m.s(-4, 3).le(a.as_s()), "|a | 1'd1"),
+        (|_, a| a.as_s().lt(-4), "|a & 1'd0"),
+        (|m, a| m.s(3, 3).lt(a.as_s()), "|a & 1'd0"),
+        (|_, a| a.trunc(1).le(1), "a[0] | 1'd1"),
+        (|_, a| a.as_s().trunc(1).lt(-1), "a[0] & 1'd0"),
+    ];
+    for (build, expected) in cases {
+        let text = text(|m| {
+            m.output("out", build(m, m.input("a", 3)));
+        });
+        let line = text.lines().find_map(|l| l.trim().strip_prefix("assign out = ")).expect("the output");
+        assert_eq!(line, format!("{expected};"), "{text}");
+    }
+}
+
+#[test]
 fn no_line_of_names_is_too_wide_to_read() {
     let text = text(|m| {
         for i in 0..60 {

@@ -103,14 +103,21 @@ fn links(faults: &mut Faults) {
 
 fn ring(faults: &mut Faults) {
     faults
-        .of(&["ring buffer", "ring buffer, whole"])
+        .of(&["ring buffer", "ring buffer, one port", "ring buffer, whole", "ring buffer, whole, one port"])
         .add("the head stands still", "head", |m| m.redrive("kept_head", |_| m.find("kept_head")))
-        .add("the head runs past the last slot in use", "head_in_range", |m| m.redrive("slot_mask", on))
-        .inside("accumulator", "forwarding lost", "sum", |m| {
-            m.set_rule("accumulators", ReadDuringWrite::OldData);
-        });
+        .add("the head runs past the last slot in use", "head_in_range", |m| m.redrive("slot_mask", on));
+    // With one port nothing is forwarded.
+    faults.of(&["ring buffer", "ring buffer, whole"]).inside("accumulator", "forwarding lost", "sum", |m| {
+        m.set_rule("accumulators", ReadDuringWrite::OldData);
+    });
+    faults.of(&["ring buffer, one port", "ring buffer, whole, one port"]).inside(
+        "accumulator",
+        "a sum misses what was there",
+        "sum",
+        |m| m.redrive("data", |_| m.find("weight")),
+    );
     faults
-        .of(&["ring buffer"])
+        .of(&["ring buffer", "ring buffer, one port"])
         .add("a slot is not cleared", "kept", |m| m.redrive("accumulator.clear", off))
         .add("a slot off by one", "no_other_write pending_is_written", |m| {
             m.redrive("accumulator.add_slot", |s| s + 1);

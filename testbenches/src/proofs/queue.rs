@@ -45,7 +45,7 @@ pub fn proofs() -> Vec<Proof> {
         Proof {
             name: "shared queue, whole",
             claim: "an event is delivered once in each step until its last useful delay, or its overflow is latched",
-            parameters: "depth 2, delays to 3, 2 axons, both its memories".into(),
+            parameters: "depth 2, delays to 3, 2 axons, both queues whole; any useful-weight rows".into(),
             block: block(&few),
             harness: whole,
             method: Method::Bounded(23),

@@ -4,6 +4,7 @@ use super::{Bench, Proof, constant, hold, implies};
 use crate::formal::Method;
 use hw::blocks::ring_buffer::ring_buffer;
 use hw::blocks::shape::Shape;
+use hw::platform::Ports;
 use hw::{Platform, Structure};
 use rtl::{Def, Errors, Library, Module, U};
 
@@ -12,36 +13,49 @@ pub fn proofs() -> Vec<Proof> {
     let claim = "each slot holds the sum of what was added for its neuron and step since it was cleared; a slot that was \
                  read and cleared is empty";
     let loihi = Platform::load("loihi").expect("the preset");
-    let ships = Shape::new(&loihi, Structure::RingBuffer);
-    let mut small = loihi;
+    let mut small = loihi.clone();
     small.core.neurons = 2;
     (small.ring_buffer.slots, small.ring_buffer.accumulators, small.ring_buffer.accumulator_bits) = (4, 4, 2);
-    let few = Shape::new(&small, Structure::RingBuffer);
-    let block = |shape| ring_buffer(&mut Library::new(), shape).expect("a ring buffer");
-    vec![
+    let block = |platform: &Platform, ports| {
+        let mut platform = platform.clone();
+        platform.ring_buffer.accumulator_ports = ports;
+        let shape = Shape::new(&platform, Structure::RingBuffer);
+        (ring_buffer(&mut Library::new(), &shape).expect("a ring buffer"), shape)
+    };
+    let any_one = |name, ports, said| {
+        let (block, shape) = block(&loihi, ports);
         Proof {
-            name: "ring buffer",
+            name,
             claim,
             parameters: format!(
-                "{} accumulators of {} bits, up to {} slots; any one slot",
-                ships.accumulators, ships.accumulator_bits, ships.slots
+                "{} accumulators of {} bits, {said}, up to {} slots; any one slot",
+                shape.accumulators, shape.accumulator_bits, shape.slots
             ),
-            block: block(&ships),
+            block,
             harness: any_slot,
             method: Method::Induction(3),
             small: None,
-        },
-        Proof {
-            name: "ring buffer, whole",
-            claim,
-            parameters: "4 accumulators of 2 bits, 2 or 4 slots, its whole memory".into(),
-            block: block(&few),
-            harness: whole,
-            method: Method::Bounded(11),
-            small: None,
-        },
+        }
+    };
+    let all = |name, ports, said| Proof {
+        name,
+        claim,
+        parameters: format!("4 accumulators of 2 bits, {said}, 2 or 4 slots, its whole memory"),
+        block: block(&small, ports).0,
+        harness: whole,
+        method: Method::Bounded(WHOLE),
+        small: None,
+    };
+    vec![
+        any_one("ring buffer", Ports::OneReadOneWrite, "1r1w"),
+        any_one("ring buffer, one port", Ports::OneRw, "1rw"),
+        all("ring buffer, whole", Ports::OneReadOneWrite, "1r1w"),
+        all("ring buffer, whole, one port", Ports::OneRw, "1rw"),
     ]
 }
+
+/// Cycles in which a ring of four goes around more than twice and its sum is read.
+const WHOLE: u32 = 13;
 
 /// The slot that is followed, and what it should hold.
 struct Followed<'m> {
@@ -87,6 +101,11 @@ fn follow<'m>(b: &Bench<'m>) -> Followed<'m> {
     let writes = m.delayed("writes", add);
     let alone = !((writes & clear) | (writes & wipe) | (clear & wipe));
     m.assume("one_writer", alone, "nothing is cleared while a sum is written");
+    if b.def.parameter("ports") == Some(1) {
+        // The two cycles from one synapse to the next, and from one neuron to the next.
+        let both = (add | read) & (writes | clear | wipe);
+        m.assume("one_port", !both, "nothing is read in a cycle in which something is written");
+    }
 
     let head = m.reg("own_head", bits, 0);
     let now = start.mux(first.mux(m.u(0, bits), (head.q + 1) & mask), head.q);
@@ -109,9 +128,11 @@ fn follow<'m>(b: &Bench<'m>) -> Followed<'m> {
     m.cover("read_again", was_read & at_read.any(), "a slot with a sum is read");
     let rounds = m.reg("rounds", 2, 0);
     rounds.set_if(start & !first & !now.any() & !rounds.q.all(), rounds.q + 1);
-    if bits <= 2 {
-        let past = rounds.q.all() & was_read & at_read.any();
-        m.cover("two_wraps", past, "the head went around more than twice and a sum is read");
+    // A short run does not get around a long ring.
+    for log2_of in (1..=bits).filter(|_| bits <= 2) {
+        let past = log2.eq(u64::from(log2_of)) & rounds.q.bit(1) & head.q.any() & was_read & at_read.any();
+        let name = format!("two_wraps_of_{}", 1 << log2_of);
+        m.cover(&name, past, "the head went around more than twice and a sum is read");
     }
     Followed { place, known: known.q, expected: expected.q, pending: m.delayed("pending", adds), was_read }
 }

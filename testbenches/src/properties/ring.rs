@@ -29,6 +29,8 @@ struct Case {
     bits: u8,
     ports: Ports,
     steps: Vec<Vec<Add>>,
+    /// Of the soma's stalls.
+    seed: u64,
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -37,8 +39,9 @@ fn case() -> impl Strategy<Value = Case> {
     let neurons = prop_oneof![1..4u32, 1..=64u32];
     let ports = prop_oneof![Just(Ports::OneRw), Just(Ports::OneReadOneWrite)];
     let log2 = (1..=6u32).prop_flat_map(|most| (Just(most), 1..=most));
-    (neurons, log2, 20..=36u8, ports, vec(vec(add, 0..24), 1..12))
-        .prop_map(|(neurons, log2, bits, ports, steps)| Case { neurons, log2, bits, ports, steps })
+    (neurons, log2, 20..=36u8, ports, vec(vec(add, 0..24), 1..12), any::<u64>()).prop_map(
+        |(neurons, log2, bits, ports, steps, seed)| Case { neurons, log2, bits, ports, steps, seed },
+    )
 }
 
 fn run(case: &Case, alter: Alter<'_>) -> Result<(), String> {
@@ -65,7 +68,7 @@ fn run(case: &Case, alter: Alter<'_>) -> Result<(), String> {
     // Once around the ring more, so that every sum is read.
     let steps = case.steps.len() + slots as usize;
     let mut sums = vec![vec![0i64; case.neurons as usize]; steps + slots as usize];
-    let mut dice = Dice::new(case.steps.len() as u64);
+    let mut dice = Dice::new(case.seed);
     for step in 0..steps {
         c.set("start", 1u64);
         c.set("first", u64::from(step == 0));

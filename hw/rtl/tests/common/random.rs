@@ -1,7 +1,8 @@
 //! Random circuits that are right by construction, and random stimulus for them.
 
 use proptest::prelude::{Strategy, any, prop};
-use rtl::{Def, Inst, Memory1R1W, Memory1Rw, Module, ReadDuringWrite, Reg, Simulator, U};
+use rtl::ir::Type;
+use rtl::{Def, Inst, Memory1R1W, Memory1Rw, Module, ReadDuringWrite, Reg, S, Simulator, U};
 
 rtl::states! {
     /// Three states of two bits.
@@ -51,6 +52,7 @@ struct Builder<'m> {
     wake: U<'m>,
     pool: Vec<U<'m>>,
     regs: Vec<(Reg<'m, U<'m>>, [u16; 3])>,
+    signed: Vec<(Reg<'m, S<'m>>, [u16; 3])>,
     single: Vec<(Memory1Rw<'m>, u64, [u16; 3])>,
     double: Vec<(Memory1R1W<'m>, u64, ReadDuringWrite, [u16; 3])>,
     /// What holds once a memory has been read: before, its read data are unknown in Verilog.
@@ -61,12 +63,15 @@ impl<'m> Builder<'m> {
     fn new(m: &'m Module, recipe: &'m Recipe) -> Self {
         let wake = m.input("wake", 1).may_be_unused();
         let inputs = [1, 5, 16, 33, 64].map(|w| m.input(&format!("in{w}"), w).may_be_unused());
+        let signed = [1, 11, 64].map(|w| m.input_s(&format!("signed{w}"), w).may_be_unused().as_u());
+        let mode = m.input_e::<Mode>("mode").may_be_unused().as_u();
         Self {
             m,
             recipe,
             wake,
-            pool: inputs.to_vec(),
+            pool: [&inputs[..], &signed, &[mode]].concat(),
             regs: Vec::new(),
+            signed: Vec::new(),
             single: Vec::new(),
             double: Vec::new(),
             known: Vec::new(),
@@ -107,7 +112,7 @@ impl<'m> Builder<'m> {
         let narrow = self.fit(a, width.min(63));
         let other = self.fit(b, width.min(63));
         let by = u32::from(c) % x.width();
-        let new = match kind % 44 {
+        let new = match kind % 45 {
             0 => !x,
             1 => x.all(),
             2 => x.any(),
@@ -157,6 +162,12 @@ impl<'m> Builder<'m> {
                 self.regs.push((reg, [a, b, c]));
                 reg.q
             }
+            43 => {
+                let reset = (i64::from(a) << 48 | i64::from(b)) >> (64 - width);
+                let reg = m.reg_s(&format!("signed_reg{i}"), width, reset);
+                self.signed.push((reg, [a, b, c]));
+                reg.q.as_u()
+            }
             38 => {
                 let words = u64::from(b) % 40 + 2;
                 let memory = m.memory_1rw(&format!("single{i}"), words, width);
@@ -201,13 +212,19 @@ impl<'m> Builder<'m> {
         // An input may depend on an output of the same instance that no input reaches.
         let (late, early): (Vec<_>, Vec<_>) =
             (0..def.outputs().len()).partition(|&o| !def.combinational_inputs(o).is_empty());
-        let output = |o: usize| instance.u(&def.outputs()[o].info.name);
+        let output = |o: usize| output(instance, def, o);
         self.pool.extend(early.into_iter().map(output));
         for (k, port) in def.inputs().iter().enumerate() {
             let k = b.wrapping_mul(k as u16 + 1).wrapping_add(c);
-            let value =
-                if port.info.name == "wake" { self.awake(self.bit(k)) } else { self.fit(k, port.info.width) };
-            instance.set(&port.info.name, value);
+            let (name, value) = (&port.info.name, self.fit(k, port.info.width));
+            match port.info.ty {
+                Type::Signed => instance.set(name, value.as_s()),
+                Type::States(_) => {
+                    instance.set(name, self.bit(k).mux(self.m.e(Mode::Third), self.m.e(Mode::First)))
+                }
+                Type::Unsigned if name == "wake" => instance.set(name, self.awake(self.bit(k))),
+                Type::Unsigned => instance.set(name, value),
+            };
         }
         self.pool.extend(late.into_iter().map(output));
     }
@@ -227,6 +244,14 @@ impl<'m> Builder<'m> {
         let m = self.m;
         for &(reg, [a, b, c]) in &self.regs {
             let next = self.fit(a, reg.q.width());
+            if c % 3 == 0 && !self.recipe.sleepy {
+                reg.set(next);
+            } else {
+                reg.set_if(self.awake(self.bit(b)), next);
+            }
+        }
+        for &(reg, [a, b, c]) in &self.signed {
+            let next = self.fit(a, reg.q.width()).as_s();
             if c % 3 == 0 && !self.recipe.sleepy {
                 reg.set(next);
             } else {
@@ -278,6 +303,41 @@ impl<'m> Builder<'m> {
         if let Some((reg, _)) = self.regs.first() {
             m.output("early", reg.q);
         }
+        if let Some((reg, _)) = self.signed.first() {
+            m.output("early_signed", reg.q);
+        }
+        m.output("signed", self.pick(17).as_s());
+        m.output("third", self.bit(19).mux(m.e(Mode::Third), m.e(Mode::Second)));
+    }
+}
+
+/// Makes ports of a module of all ports of an instance.
+pub fn bring_out<'m>(m: &'m Module, prefix: &str, instance: Inst<'m>, def: &Def) {
+    for port in def.inputs() {
+        let (name, outer) = (&port.info.name, format!("{prefix}{}", port.info.name));
+        match port.info.ty {
+            Type::Unsigned => instance.set(name, m.input(&outer, port.info.width)),
+            Type::Signed => instance.set(name, m.input_s(&outer, port.info.width)),
+            Type::States(_) => instance.set(name, m.input_e::<Mode>(&outer)),
+        };
+    }
+    for port in def.outputs() {
+        let (name, outer) = (&port.info.name, format!("{prefix}{}", port.info.name));
+        match port.info.ty {
+            Type::Unsigned => m.output(&outer, instance.u(name)),
+            Type::Signed => m.output(&outer, instance.s(name)),
+            Type::States(_) => m.output(&outer, instance.e::<Mode>(name)),
+        };
+    }
+}
+
+/// An output of an instance as plain bits.
+fn output<'m>(instance: Inst<'m>, def: &Def, index: usize) -> U<'m> {
+    let info = &def.outputs()[index].info;
+    match info.ty {
+        Type::Unsigned => instance.u(&info.name),
+        Type::Signed => instance.s(&info.name).as_u(),
+        Type::States(_) => instance.e::<Mode>(&info.name).as_u(),
     }
 }
 
@@ -312,6 +372,10 @@ impl Stimulus {
                 2 => 1 << (value % u64::from(port.info.width)),
                 3 => continue,
                 _ => value & mask,
+            };
+            let value = match port.info.ty {
+                Type::States(info) => value % info.states.len() as u64,
+                _ => value,
             };
             for sim in &mut *sims {
                 let input = sim.input(&port.info.name).expect("an input");
