@@ -271,3 +271,48 @@ fn the_settings_for_shd_train_on_files_of_its_form() {
     assert_eq!(status, Some(2), "{text}");
     assert!(text.contains("no sample is of group `4`; there are 0, 10, 11"), "{text}");
 }
+
+/// Runs `model train` in a folder on a few of the embedded digits: status, and all that it said.
+fn command(folder: &Path, arguments: &str) -> (Option<i32>, String) {
+    let out = begun(folder, arguments).output().expect("runs");
+    (out.status.code(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+}
+
+fn begun(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_model"));
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits.npz");
+    command.current_dir(folder).args(["train", "--quiet", "--samples", "0..48", "--input"]).arg(digits);
+    command.args("--hidden 10 --group 35 --steps 40 --step-ms 25 --threads 1".split(' '));
+    command.args(arguments.split(' '));
+    command
+}
+
+/// The delays of a network file's projection into the readout, and synapses a pair.
+fn readout_delays(path: &Path) -> (std::collections::BTreeSet<u16>, usize) {
+    let network = Network::read(path).expect("written");
+    let last = network.projections.last().expect("a readout");
+    let pairs: std::collections::HashSet<_> = last.synapses.iter().map(|s| (s.pre, s.post)).collect();
+    (last.synapses.iter().map(|s| s.delay).collect(), last.synapses.len().div_ceil(pairs.len()))
+}
+
+#[test]
+fn controls_of_a_branch_begin_anew_with_as_many_epochs_in_all() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    let source = "--delays 13x4 --epochs 2 --integer-epochs 0 --output dense.safetensors";
+    assert_eq!(command(folder.path(), source).0, Some(0));
+    let branch = "--delays 13x4 --from dense.run/float.safetensors --epochs 0 --keep 2 --prune-epochs 3 --pace one-shot --integer-epochs 1";
+    let controls = format!("{branch} --controls random-delays,no-delays --output net.safetensors");
+    let (status, text) = command(folder.path(), &controls);
+    assert_eq!(status, Some(0), "{text}");
+    assert_eq!(readout_delays(&at("net.no-delays.safetensors")), ([1].into(), 1));
+    assert_eq!(readout_delays(&at("net.random-delays.safetensors")).1, 2);
+    for control in ["no-delays", "random-delays"] {
+        let log = std::fs::read_to_string(at(&format!("net.{control}.run/log.csv"))).expect("a log");
+        assert_eq!(log.lines().filter(|l| l.contains(",dense,")).count(), 2 + 3, "{log}");
+        assert_eq!(log.lines().filter(|l| l.contains(",integer,")).count(), 1, "{log}");
+    }
+    let (status, text) = command(folder.path(), &format!("{branch} --prune random --output r.safetensors"));
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("--prune random") && text.contains("--from"), "{text}");
+}

@@ -34,6 +34,9 @@ struct Description {
     taps: Vec<usize>,
     scales: Option<Scales>,
     history: History,
+    /// Epochs of the runs before, whose network this run began with.
+    #[serde(default)]
+    before: usize,
 }
 
 /// Writes bytes to a file that appears whole or not at all.
@@ -75,6 +78,7 @@ pub fn to_bytes(trainer: &Trainer, history: &History) -> Result<Vec<u8>> {
         taps: parameters.taps.iter().map(|t| t.as_ref().map_or(0, |t| t.taps)).collect(),
         scales: trainer.scales.clone(),
         history: history.clone(),
+        before: trainer.before,
     };
     let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
     let mut add = |name: String, tensor: &Tensor| {
@@ -209,6 +213,12 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint> {
 const FREE: [&str; 4] = ["log", "memory", "run", "controls"];
 
 impl Checkpoint {
+    /// Epochs that the network has been trained for, those of the runs it came from among them.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.description.before + self.description.place.epoch
+    }
+
     /// The run as it stood.
     ///
     /// # Errors
@@ -232,6 +242,7 @@ impl Checkpoint {
         trainer.replan(self.plan);
         trainer.adam.steps = d.steps;
         (trainer.scales, trainer.place, trainer.sums) = (d.scales, d.place, d.sums);
+        trainer.before = d.before;
         Ok((trainer, d.history))
     }
 }

@@ -105,7 +105,7 @@ choice! {
         Axonal,
         /// The strongest k times (number of axons) of each projection, as they fall
         AxonalVariable,
-        /// Any k of each pair, from the start
+        /// Any k of each pair, from the start; not with --from
         Random,
     }
 }
@@ -341,7 +341,7 @@ settings! {
     /// Limits of a platform: what `compiler budget --platform P` prints
     #[arg(value_name = "FILE")]
     budget: PathBuf;
-    /// Also train the same network for comparison
+    /// Also train the same network for comparison, from random weights and for as many epochs in all, those before --from among them
     #[arg(value_enum, value_delimiter = ',')]
     controls: Vec<Control> = [];
     /// Samples a step of the optimiser
@@ -506,6 +506,11 @@ impl Config {
         }
         if self.prune == Prune::Random && self.keep.is_none() {
             bail!("--prune random needs --keep");
+        }
+        if self.prune == Prune::Random && self.from.is_some() {
+            bail!(
+                "--prune random chooses delays before anything is learned; leave out --from, or use --controls random-delays"
+            );
         }
         if self.phases().iter().all(|n| *n == 0) && self.from.is_none() {
             bail!("--epochs 0: nothing would be learned; at least 1, or a network --from");

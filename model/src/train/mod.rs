@@ -77,16 +77,19 @@ pub fn train(args: &TrainArgs) -> Result<()> {
     })
 }
 
-/// The settings of a control.
+/// The settings of a control: it begins anew, whatever the run itself began with, or it would be that run's
+/// own source under another name; with as many epochs in all.
 fn controlled(config: &Config, control: Control) -> Result<(Config, &'static str)> {
     let mut out = config.clone();
     out.controls.clear();
+    if let Some(from) = out.from.take() {
+        out.epochs += checkpoint::read(&from)?.epochs();
+    }
     let name = match control {
         Control::RandomDelays => {
             if config.keep.is_none() {
                 bail!("--controls random-delays needs --keep: as many delays a pair");
             }
-            // As many epochs in all.
             out.epochs += out.phases()[1];
             out.prune = config::Prune::Random;
             out.regrow = false;
@@ -323,7 +326,11 @@ fn begin(config: &Config, simd: Simd, data: &Data) -> Result<Trainer> {
             plan.net.steps
         );
     }
-    Trainer::with(other.plan, simd, config, other.parameters).map_err(anyhow::Error::msg)
+    let before = other.epochs();
+    let mut trainer =
+        Trainer::with(other.plan, simd, config, other.parameters).map_err(anyhow::Error::msg)?;
+    trainer.before = before;
+    Ok(trainer)
 }
 
 /// Trains the epochs that are left.

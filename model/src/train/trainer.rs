@@ -102,6 +102,8 @@ pub struct Trainer {
     pub sums: Sums,
     /// Actions of the pruning phase by its epochs.
     pub actions: Vec<(usize, Action)>,
+    /// Epochs of the runs before, whose network this run began with.
+    pub before: usize,
     state: State<f32>,
     gradients: Gradients<f32>,
 }
@@ -148,6 +150,7 @@ impl Trainer {
             place: Place::default(),
             sums: Sums::default(),
             actions,
+            before: 0,
             state: State::default(),
             gradients: Gradients::default(),
         })
