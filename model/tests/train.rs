@@ -316,3 +316,44 @@ fn controls_of_a_branch_begin_anew_with_as_many_epochs_in_all() {
     assert_eq!(status, Some(2), "{text}");
     assert!(text.contains("--prune random") && text.contains("--from"), "{text}");
 }
+
+#[test]
+fn a_branch_that_is_killed_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("folder");
+    // Growing again leaves other delays than the settings name.
+    let source = "--delays 13x4 --epochs 1 --keep 2 --regrow --prune-epochs 7 --integer-epochs 0 --output dense.safetensors";
+    let (status, text) = command(folder.path(), source);
+    assert_eq!(status, Some(0), "{text}");
+    let branch = "--delays 13x4 --from dense.run/float.safetensors --epochs 0 --keep 1 --pace gradual --prune-epochs 9 --integer-epochs 1";
+    let (status, text) = command(folder.path(), &format!("{branch} --output whole.safetensors"));
+    assert_eq!(status, Some(0), "{text}");
+    let log = std::fs::read_to_string(folder.path().join("whole.run/log.csv")).expect("a log");
+    assert!(log.matches("keep").count() > 2, "not gradual:\n{log}");
+    let killed = format!("{branch} --output killed.safetensors");
+    let last = folder.path().join("killed.run/last.safetensors");
+    loop {
+        let mut child = begun(folder.path(), &killed).spawn().expect("runs");
+        while !last.exists() && child.try_wait().expect("known").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // SIGKILL.
+        child.kill().expect("killed");
+        let _ = child.wait().expect("ended");
+        assert!(last.exists(), "it ended by itself");
+        // Again, where the run was over before the signal came.
+        if std::fs::remove_file(folder.path().join("killed.safetensors")).is_err() {
+            break;
+        }
+        std::fs::remove_file(&last).expect("removed");
+    }
+    let (status, text) = command(folder.path(), &format!("{killed} --resume"));
+    assert_eq!(status, Some(0), "{text}");
+    for file in ["RUN/log.jsonl", "NET.safetensors"] {
+        let of = |name: &str| {
+            let path = file.replace("RUN", &format!("{name}.run")).replace("NET", name);
+            std::fs::read(folder.path().join(path)).expect("written")
+        };
+        let (whole, killed) = (of("whole"), of("killed"));
+        assert!(whole == killed, "{file}");
+    }
+}

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::net::{Plan, Projection};
 use super::optimiser::Moments;
 use super::parameters::{Parameters, Taps, Tensor};
+use super::prune::Action;
 use super::quantise::Scales;
 use super::report::History;
 use super::trainer::{Place, Sums, Trainer};
@@ -37,6 +38,9 @@ struct Description {
     /// Epochs of the runs before, whose network this run began with.
     #[serde(default)]
     before: usize,
+    /// The timetable of pruning, which counts from the delays at the beginning.
+    #[serde(default)]
+    actions: Option<Vec<(usize, Action)>>,
 }
 
 /// Writes bytes to a file that appears whole or not at all.
@@ -79,6 +83,7 @@ pub fn to_bytes(trainer: &Trainer, history: &History) -> Result<Vec<u8>> {
         scales: trainer.scales.clone(),
         history: history.clone(),
         before: trainer.before,
+        actions: Some(trainer.actions.clone()),
     };
     let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
     let mut add = |name: String, tensor: &Tensor| {
@@ -236,10 +241,9 @@ impl Checkpoint {
             }
         }
         let d = self.description;
-        // The timetable is that of the delays at the beginning.
-        let plan = super::plan(config, self.plan.net.sizes[self.plan.readout()])?;
-        let mut trainer = Trainer::with(plan, simd, config, self.parameters).map_err(anyhow::Error::msg)?;
-        trainer.replan(self.plan);
+        let actions =
+            d.actions.context("--resume: a checkpoint without its timetable of pruning; begin anew")?;
+        let mut trainer = Trainer::at(self.plan, simd, config, self.parameters, actions);
         trainer.adam.steps = d.steps;
         (trainer.scales, trainer.place, trainer.sums) = (d.scales, d.place, d.sums);
         trainer.before = d.before;

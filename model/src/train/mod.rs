@@ -471,8 +471,8 @@ fn summary(
         let mut columns = Vec::new();
         if files.float.exists() {
             let other = checkpoint::read(&files.float)?;
-            let mut floating = Trainer::with(other.plan, trainer.engine.simd, config, other.parameters)
-                .map_err(anyhow::Error::msg)?;
+            let simd = trainer.engine.simd;
+            let mut floating = Trainer::at(other.plan, simd, config, other.parameters, Vec::new());
             columns.push(("float", floating.predict(&data.test).1));
         }
         columns.push(("last", predictions(newest, &data.test)));

@@ -131,7 +131,7 @@ impl Trainer {
         Ok(out)
     }
 
-    /// With given parameters.
+    /// With given parameters, and pruned from the delays that the plan has now.
     ///
     /// # Errors
     /// A timetable that does not fit its epochs.
@@ -140,9 +140,20 @@ impl Trainer {
         let gap = |l: &super::net::Layout| l.delays[..l.real].windows(2).map(|w| w[1] - w[0]).max();
         let stride = plan.layouts.iter().filter_map(gap).max().unwrap_or(1);
         let actions = prune::timetable(config, most, stride)?;
-        let engine = Engine { plan, simd, width: config.surrogate, smooth: false };
-        Ok(Self {
-            engine,
+        Ok(Self::at(plan, simd, config, parameters, actions))
+    }
+
+    /// With given parameters and timetable, which a run under way brings along.
+    #[must_use]
+    pub fn at(
+        plan: Plan,
+        simd: Simd,
+        config: &Config,
+        parameters: Parameters,
+        actions: Vec<(usize, Action)>,
+    ) -> Self {
+        Self {
+            engine: Engine { plan, simd, width: config.surrogate, smooth: false },
             parameters,
             adam: Adam::default(),
             scales: None,
@@ -153,7 +164,7 @@ impl Trainer {
             before: 0,
             state: State::default(),
             gradients: Gradients::default(),
-        })
+        }
     }
 
     /// Epochs in all.
