@@ -357,3 +357,32 @@ fn a_branch_that_is_killed_goes_on_to_the_same_bytes() {
         assert!(whole == killed, "{file}");
     }
 }
+
+#[test]
+fn a_branch_keeps_the_delays_of_its_source_and_refuses_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    let source = "--delays 13x4 --projection hidden1:output=9x2 --epochs 1 --integer-epochs 0 --output dense.safetensors";
+    let (status, text) = command(folder.path(), source);
+    assert_eq!(status, Some(0), "{text}");
+    let branch = "--from dense.run/float.safetensors --epochs 0 --integer-epochs 1 --output net.safetensors";
+    for (other, asked, has) in [
+        ("--delays 13x3", "13x3", "13x4"),
+        ("--input-delays 5x2", "5x2", "1x1"),
+        ("--recurrent 3", "3", "none"),
+        ("--projection input:output=2", "input:output=2", "hidden1:output=9x2"),
+        ("--learn positions", "positions", "grid"),
+    ] {
+        let (status, text) = command(folder.path(), &format!("{branch} {other}"));
+        assert_eq!(status, Some(2), "{other}: {text}");
+        for word in [asked, has, "dense.run/float.safetensors"] {
+            assert!(text.contains(word), "{other}: no `{word}` in {text}");
+        }
+    }
+    // Not given, and given in other words.
+    for same in ["", " --delays 1+5+9+13 --learn grid"] {
+        let (status, text) = command(folder.path(), &format!("{branch}{same}"));
+        assert_eq!(status, Some(0), "{text}");
+        let delays = readout_delays(&folder.path().join("net.safetensors")).0;
+        assert!(delays.iter().all(|d| d % 2 == 1 && *d <= 9) && delays.len() > 1, "{delays:?}");
+    }
+}

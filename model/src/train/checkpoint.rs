@@ -218,6 +218,12 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint> {
 const FREE: [&str; 4] = ["log", "memory", "run", "controls"];
 
 impl Checkpoint {
+    /// The settings of the run.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.description.config
+    }
+
     /// Epochs that the network has been trained for, those of the runs it came from among them.
     #[must_use]
     pub fn epochs(&self) -> usize {

@@ -267,7 +267,7 @@ settings! {
     /// Directory for checkpoints, logs and pictures [default: the output with the ending .run]
     #[arg(value_name = "DIR")]
     run: PathBuf;
-    /// Begin with the network of this checkpoint of another run
+    /// Begin with the network of this checkpoint of another run; it keeps its projections and candidate delays
     #[arg(value_name = "FILE")]
     from: PathBuf;
     /// Name of the network
@@ -434,9 +434,60 @@ impl TrainArgs {
             file.relative_to(path.parent().unwrap_or(Path::new("")));
             args.fill(file);
         }
+        args.inherit()?;
         let config = args.defaults();
         config.check()?;
         Ok(config)
+    }
+
+    /// Takes the network's shape from the run that this one begins with, where nothing else is asked for.
+    fn inherit(&mut self) -> Result<()> {
+        let Some(from) = &self.from else { return Ok(()) };
+        let source = super::checkpoint::read(from)?;
+        let source = source.config();
+        let path = from.display().to_string();
+        let has = |name: &str, asked: &str, has: &str| {
+            anyhow::anyhow!(
+                "--{name} {asked}: the network of --from {path} has {has}, and keeps it; give the same, leave --{name} out, or leave --from out"
+            )
+        };
+        let none = || "none".to_string();
+        let same = |a: &Delays, b: &Delays| a.steps == b.steps;
+        for (name, asked, there) in [
+            ("delays", &mut self.delays, Some(&source.delays)),
+            ("input-delays", &mut self.input_delays, Some(&source.input_delays)),
+            ("recurrent", &mut self.recurrent, source.recurrent.as_ref()),
+        ] {
+            match (&asked, there) {
+                (Some(a), Some(b)) if same(a, b) => {}
+                (Some(a), b) => return Err(has(name, &a.text, &b.map_or_else(none, |b| b.text.clone()))),
+                (None, b) => *asked = b.cloned(),
+            }
+        }
+        if let Some(asked) = &self.projection {
+            let wires = |all: &[Wire]| {
+                let mut all: Vec<_> = all
+                    .iter()
+                    .map(|w| (w.source.clone(), w.target.clone(), w.delays.steps.clone()))
+                    .collect();
+                all.sort();
+                all
+            };
+            if wires(asked) != wires(&source.projection) {
+                let text = |all: &[Wire]| {
+                    let all: Vec<String> = all.iter().cloned().map(String::from).collect();
+                    if all.is_empty() { none() } else { all.join(",") }
+                };
+                return Err(has("projection", &text(asked), &text(&source.projection)));
+            }
+        }
+        let learn = |l: Learn| if l == Learn::Grid { "grid" } else { "positions" };
+        if let Some(asked) = self.learn.filter(|l| *l != source.learn) {
+            return Err(has("learn", learn(asked), learn(source.learn)));
+        }
+        self.projection = Some(source.projection.clone());
+        self.learn = Some(source.learn);
+        Ok(())
     }
 
     /// Paths of a file count from its own folder.
