@@ -197,7 +197,7 @@ macro_rules! settings {
             #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
             #[serde(skip)]
             pub threads: Option<u16>,
-            /// Instruction set: avx512, avx2, neon or scalar [default: the fastest]; results do not depend on it
+            /// Instruction set: avx512, avx2, neon or scalar [default: avx2 or neon where the machine has it; avx512 was measured no faster]; results do not depend on it
             #[arg(long, value_name = "SET")]
             #[serde(skip)]
             pub simd: Option<super::simd::Simd>,
