@@ -261,7 +261,7 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let Some(budget) = budget else { return Ok(()) };
     let mut broken = budget.broken(&chosen);
     let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
-    broken.extend(budget.crowded(&chosen, &inputs));
+    broken.extend(budget.crowded(&chosen, &inputs).map(|c| c.to_string()));
     if broken.is_empty() {
         println!("budget      within the limits of `{}`", budget.platform);
         return Ok(());
