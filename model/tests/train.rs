@@ -386,3 +386,61 @@ fn a_branch_keeps_the_delays_of_its_source_and_refuses_others() {
         assert!(delays.iter().all(|d| d % 2 == 1 && *d <= 9) && delays.len() > 1, "{delays:?}");
     }
 }
+
+#[test]
+fn a_queue_that_overflows_lowers_the_density_and_is_named_where_that_is_not_enough() {
+    let folder = tempfile::tempdir().expect("folder");
+    let budget = |depth: u64| {
+        let text = format!(
+            "version = 1
+platform = 'wide'
+structure = 'shared-queue'
+[chip]
+cores = 64
+longest_delay = 63
+membrane_bits_min = 2
+membrane_bits_max = 32
+accumulator_bits = 40
+score_bits = 48
+[core]
+neurons = 256
+accumulators = 256
+synapse_words = 100000
+input_axons = 4096
+axon_synapses = 4096
+output_axons = 4096
+readouts = 64
+queue_depth = {depth}
+[cost]
+accumulators = 'one'
+synapse_words = 1
+synapse_word_bits = 24
+input_axons = 1
+output_axons = 1
+"
+        );
+        std::fs::write(folder.path().join("budget.toml"), text).expect("written");
+    };
+    // Densities of the last epoch.
+    let run = |name: &str| {
+        let settings = "--delays 13x4 --epochs 2 --integer-epochs 8 --learning-rate 0.02 --density-penalty 1000 --budget budget.toml";
+        let (status, text) = command(folder.path(), &format!("{settings} --output {name}.safetensors"));
+        let log = std::fs::read_to_string(folder.path().join(format!("{name}.run/log.csv"))).expect("a log");
+        let last = log.lines().last().expect("epochs").split(',').rev().take_while(|n| n.contains('.'));
+        let density = last.filter_map(|n| n.parse::<f64>().ok()).next().expect("a density");
+        (status, text, log, density)
+    };
+    budget(1_000_000);
+    let (status, text, log, free) = run("free");
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("within the limits of `wide`") && !log.contains("density below"), "{text}");
+    budget(1);
+    let (status, text, log, lowered) = run("crowded");
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("core.queue_depth = 1: up to "), "{text}");
+    assert!(
+        log.contains("density below") && lowered < free,
+        "{lowered} and {free}
+{log}"
+    );
+}

@@ -38,6 +38,9 @@ struct Description {
     /// Epochs of the runs before, whose network this run began with.
     #[serde(default)]
     before: usize,
+    /// Highest density aimed at, where a budget made it lower than that of the settings.
+    #[serde(default)]
+    ceiling: Option<f32>,
     /// The timetable of pruning, which counts from the delays at the beginning.
     #[serde(default)]
     actions: Option<Vec<(usize, Action)>>,
@@ -83,6 +86,7 @@ pub fn to_bytes(trainer: &Trainer, history: &History) -> Result<Vec<u8>> {
         scales: trainer.scales.clone(),
         history: history.clone(),
         before: trainer.before,
+        ceiling: Some(trainer.ceiling),
         actions: Some(trainer.actions.clone()),
     };
     let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
@@ -253,6 +257,7 @@ impl Checkpoint {
         trainer.adam.steps = d.steps;
         (trainer.scales, trainer.place, trainer.sums) = (d.scales, d.place, d.sums);
         trainer.before = d.before;
+        trainer.ceiling = d.ceiling.unwrap_or(trainer.ceiling);
         Ok((trainer, d.history))
     }
 }

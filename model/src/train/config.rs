@@ -338,7 +338,7 @@ settings! {
     /// Bits of a membrane, 2 to 32
     #[arg(value_name = "N", value_parser = clap::value_parser!(u8).range(2..=32))]
     membrane_bits: u8 = 24u8;
-    /// Limits of a platform: what `compiler budget --platform P` prints
+    /// Limits of a platform: what `compiler budget --platform P` prints; its queue depth is checked on the samples learned from after every epoch on integers, and lowers --density while exceeded
     #[arg(value_name = "FILE")]
     budget: PathBuf;
     /// Also train the same network for comparison, from random weights and for as many epochs in all, those before --from among them

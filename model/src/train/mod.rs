@@ -28,7 +28,7 @@ pub mod trainer;
 use crate::golden;
 use crate::network::{Network, Reset};
 use anyhow::{Context, Result, bail};
-use budget::{Budget, Unmet};
+use budget::{Budget, Crowded, Unmet};
 use checkpoint::write_whole;
 pub use config::TrainArgs;
 use config::{Config, Control, Delays, Export, ResetTo};
@@ -356,6 +356,7 @@ fn epochs(
     };
     bar.set_position((trainer.place.epoch * data.train.len() + trainer.place.batch * config.batch) as u64);
     bar.reset_eta();
+    let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
     let mut said = String::new();
     while trainer.place.epoch < all {
         let epoch = trainer.place.epoch;
@@ -386,21 +387,31 @@ fn epochs(
                 .map_or(String::new(), |v| format!(", validation {:.1} %", 100.0 * v.accuracy)),
             densities.join(", ")
         );
-        if let Some(v) = validation.as_ref().filter(|_| phase == Phase::Integer) {
-            let better = history
-                .best
-                .as_ref()
-                .is_none_or(|b| v.accuracy > b.accuracy || (v.accuracy == b.accuracy && v.loss < b.loss));
-            if let Some(scales) = trainer.scales.as_ref().filter(|_| better) {
-                history.best = Some(Best { epoch: epoch + 1, accuracy: v.accuracy, loss: v.loss });
-                scales.network(&trainer.engine.plan, &trainer.parameters, about).write(&files.best)?;
+        let network =
+            trainer.scales.as_ref().map(|s| s.network(&trainer.engine.plan, &trainer.parameters, about));
+        let crowded = network.as_ref().zip(budget).and_then(|(n, b)| b.crowded(n, &inputs));
+        if let (Some(network), Some(v)) = (&network, &validation) {
+            let now =
+                Best { epoch: epoch + 1, accuracy: v.accuracy, loss: v.loss, within: crowded.is_none() };
+            let key = |b: &Best| (b.within, b.accuracy, -b.loss);
+            if history.best.as_ref().is_none_or(|b| key(&now) > key(b)) {
+                history.best = Some(now);
+                network.write(&files.best)?;
             }
+        }
+        let (action, before) = (history.action.take(), history.before.take());
+        if let Some(Crowded { depth, peak }) = crowded {
+            // A little below what would do, since rates go on moving.
+            trainer.quieten(&train, 0.9 * depth as f64 / peak as f64);
+            let to = 100.0 * trainer.ceiling;
+            history.action = Some(format!("density below {to:.2} % for {peak} events in queues of {depth}"));
+            history.before.clone_from(&validation);
         }
         history.records.push(Record {
             epoch: epoch + 1,
             phase,
-            action: history.action.take(),
-            before: history.before.take(),
+            action,
+            before,
             train,
             validation,
             synapses: trainer.parameters.synapses(),
@@ -505,8 +516,7 @@ fn summary(
         if let Some((_, classes)) = columns.last() {
             let mut counts = vec![vec![0u64; data.classes]; data.classes];
             labels.iter().zip(classes).for_each(|(&l, &c)| counts[l][c] += 1);
-            let names: Vec<String> = (0..data.classes).map(|c| c.to_string()).collect();
-            let picture = crate::plot::confusion(&names, &counts)?;
+            let picture = crate::plot::confusion(&newest.class_labels(), &counts)?;
             write_whole(&files.directory.join("confusion.svg"), picture.as_bytes())?;
         }
     }
