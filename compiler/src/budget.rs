@@ -68,6 +68,9 @@ pub struct Core {
     pub output_axons: u64,
     /// Integrators.
     pub readouts: u64,
+    /// Events that each of its two queues holds; none where events do not wait in queues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_depth: Option<u64>,
 }
 
 /// What the parts of a network cost.
@@ -128,6 +131,11 @@ const RULE: &str = "\
 #     and the sum of k(p) is at most chip.cores. Take each n(p) as large as the first five allow, compute k, lower n(p) where
 #     the sixth asks for it, and repeat until nothing changes: this finds the largest n(p).
 # The compiler mixes populations in a core and may accept more than this.
+#
+# A run may need more than a network shows. Where core.queue_depth is given, no queue overflows on an input where at every
+# step at most so many events wait: each spike of step t, of an input channel or a neuron, is one event for each distinct
+# weight shift of its synapses, and waits in the steps t to t + (its longest delay with that shift) - 1. This counts all
+# sources at once, as if one core had synapses from each.
 
 ";
 
@@ -220,6 +228,7 @@ impl Budget {
                 axon_synapses: (!ring).then(|| platform.shared_queue.axon_synapses.into()),
                 output_axons: c.output_axons.into(),
                 readouts: c.readouts.into(),
+                queue_depth: (!ring).then(|| platform.shared_queue.depth.into()),
             },
             cost: Cost {
                 accumulators: if ring { Slots::PowerOfTwo } else { Slots::One },

@@ -36,6 +36,11 @@ fn compile_inspect_check_and_budget_agree() {
     assert_eq!(out.status.code(), Some(0));
     let budget: compiler::budget::Budget = toml::from_str(&text(&out.stdout)).expect("budget");
     assert!(budget.accepts(&common::network()));
+    assert_eq!(budget.core.queue_depth, None);
+    let out = compiler(folder.path(), &["budget", "--platform", "seneca"]);
+    let depth = hw::Platform::load("seneca").expect("preset").shared_queue.depth;
+    assert!(text(&out.stdout).contains(&format!("\nqueue_depth = {depth}\n")), "{}", text(&out.stdout));
+    assert!(text(&out.stdout).contains("# step at most so many events wait"));
 }
 
 #[test]

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "\
 Examples:
   model evaluate net.safetensors --input digits.npz
-  model evaluate net.safetensors --input shd_test.h5 --samples 0..100 --results results.csv")]
+  model evaluate net.safetensors --input shd_test.h5 --samples 0..100 --results results.csv
+  model evaluate net.safetensors --input digits.npz --confusion confusion.svg")]
 pub struct EvaluateArgs {
     /// The network (.safetensors)
     #[arg(value_name = "NETWORK")]
@@ -33,6 +34,10 @@ pub struct EvaluateArgs {
     /// Write predictions and scores as CSV
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
+    /// Draw the confusion matrix of the labelled samples, as SVG
+    #[cfg(feature = "plots")]
+    #[arg(long, value_name = "FILE.svg")]
+    pub confusion: Option<PathBuf>,
     /// Threads [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -96,6 +101,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
     let scores = network.populations[network.readout()].size as usize;
     let mut spikes = args.spikes.as_ref().map(|p| SpikesCsv::create(p, &names)).transpose()?;
     let mut results = args.results.as_ref().map(|p| ResultsCsv::create(p, scores)).transpose()?;
+    #[cfg(feature = "plots")]
+    let mut confused = args.confusion.as_ref().map(|path| Confusion::new(path, scores)).transpose()?;
     let mut summary = Summary::default();
     let mut counts = vec![0u64; network.populations.len()];
     let threads = args.threads.map_or(0, usize::from);
@@ -137,6 +144,10 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
             if let Some(results) = &mut results {
                 results.write(sample, label, outcome.prediction, None, &outcome.scores)?;
             }
+            #[cfg(feature = "plots")]
+            if let (Some(confused), Some(label)) = (&mut confused, label) {
+                confused.count(label, outcome.prediction);
+            }
             summary.samples += 1;
             summary.labelled += u64::from(label.is_some());
             summary.correct += u64::from(label == Some(outcome.prediction));
@@ -157,6 +168,10 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
     if let Some(results) = results {
         results.finish()?;
     }
+    #[cfg(feature = "plots")]
+    if let Some(confused) = confused {
+        confused.write(&network)?;
+    }
     for (population, count) in network.populations.iter().zip(counts) {
         if let Kind::Lif { .. } = population.kind {
             let cells = summary.samples * u64::from(network.steps) * u64::from(population.size);
@@ -172,6 +187,39 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<Summary> {
         return Err(Interrupted { done: summary.samples as usize, all: all.len() }.into());
     }
     Ok(summary)
+}
+
+/// Samples of each label and prediction.
+#[cfg(feature = "plots")]
+struct Confusion<'a> {
+    path: &'a std::path::Path,
+    counts: Vec<Vec<u64>>,
+}
+
+#[cfg(feature = "plots")]
+impl<'a> Confusion<'a> {
+    fn new(path: &'a std::path::Path, classes: usize) -> Result<Self> {
+        spikes::check_place(path).with_context(|| path.display().to_string())?;
+        Ok(Self { path, counts: vec![vec![0; classes + 1]; classes + 1] })
+    }
+
+    /// Labels that the network has no class for share a row after all classes.
+    fn count(&mut self, label: u32, prediction: u32) {
+        let classes = self.counts.len() - 1;
+        self.counts[classes.min(label as usize)][prediction as usize] += 1;
+    }
+
+    fn write(self, network: &Network) -> Result<()> {
+        let (mut names, mut counts) = (network.class_labels(), self.counts);
+        if counts[names.len()].iter().all(|n| *n == 0) {
+            counts.truncate(names.len());
+            counts.iter_mut().for_each(|row| row.truncate(names.len()));
+        } else {
+            names.push("other".into());
+        }
+        let picture = crate::plot::confusion(&names, &counts)?;
+        spikes::write_whole(self.path, picture.as_bytes()).with_context(|| self.path.display().to_string())
+    }
 }
 
 impl Summary {

@@ -109,6 +109,15 @@ impl Population {
 }
 
 impl Network {
+    /// Names of the classes; their numbers where they have none.
+    #[must_use]
+    pub fn class_labels(&self) -> Vec<String> {
+        match self.classes.is_empty() {
+            true => (0..self.populations[self.readout()].size).map(|c| c.to_string()).collect(),
+            false => self.classes.clone(),
+        }
+    }
+
     /// Index of the input population of a valid network.
     #[must_use]
     pub fn input(&self) -> usize {

@@ -72,6 +72,22 @@ fn hdf5_of_every_float_width_comes_out_to_the_byte() {
 }
 
 #[test]
+#[cfg(feature = "plots")]
+fn the_confusion_matrix_is_drawn_with_the_names_of_the_classes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, net) = (folder.path().join("c.svg"), folder.path().join("n.safetensors"));
+    let mut network = model::network::Network::read(&golden("basic.safetensors")).expect("golden");
+    let classes = network.populations.last().expect("a readout").size;
+    network.classes = (0..classes).map(|c| format!("word-{c}")).collect();
+    network.write(&net).expect("written");
+    let more = ["--quiet", "--confusion", path.to_str().expect("UTF-8")];
+    let output = evaluate(&net, &golden("basic.npz"), &more);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let picture = std::fs::read_to_string(&path).expect("written");
+    assert!(picture.starts_with("<svg") && picture.contains("word-0"), "{picture}");
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let run = |threads| files("edges", "edges.npz", &["--threads", threads]);
     assert_eq!(run("1"), run("7"));

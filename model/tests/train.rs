@@ -271,3 +271,176 @@ fn the_settings_for_shd_train_on_files_of_its_form() {
     assert_eq!(status, Some(2), "{text}");
     assert!(text.contains("no sample is of group `4`; there are 0, 10, 11"), "{text}");
 }
+
+/// Runs `model train` in a folder on a few of the embedded digits: status, and all that it said.
+fn command(folder: &Path, arguments: &str) -> (Option<i32>, String) {
+    let out = begun(folder, arguments).output().expect("runs");
+    (out.status.code(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+}
+
+fn begun(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_model"));
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/digits.npz");
+    command.current_dir(folder).args(["train", "--quiet", "--samples", "0..48", "--input"]).arg(digits);
+    command.args("--hidden 10 --group 35 --steps 40 --step-ms 25 --threads 1".split(' '));
+    command.args(arguments.split(' '));
+    command
+}
+
+/// The delays of a network file's projection into the readout, and synapses a pair.
+fn readout_delays(path: &Path) -> (std::collections::BTreeSet<u16>, usize) {
+    let network = Network::read(path).expect("written");
+    let last = network.projections.last().expect("a readout");
+    let pairs: std::collections::HashSet<_> = last.synapses.iter().map(|s| (s.pre, s.post)).collect();
+    (last.synapses.iter().map(|s| s.delay).collect(), last.synapses.len().div_ceil(pairs.len()))
+}
+
+#[test]
+fn controls_of_a_branch_begin_anew_with_as_many_epochs_in_all() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    let source = "--delays 13x4 --epochs 2 --integer-epochs 0 --output dense.safetensors";
+    assert_eq!(command(folder.path(), source).0, Some(0));
+    let branch = "--delays 13x4 --from dense.run/float.safetensors --epochs 0 --keep 2 --prune-epochs 3 --pace one-shot --integer-epochs 1";
+    let controls = format!("{branch} --controls random-delays,no-delays --output net.safetensors");
+    let (status, text) = command(folder.path(), &controls);
+    assert_eq!(status, Some(0), "{text}");
+    assert_eq!(readout_delays(&at("net.no-delays.safetensors")), ([1].into(), 1));
+    assert_eq!(readout_delays(&at("net.random-delays.safetensors")).1, 2);
+    for control in ["no-delays", "random-delays"] {
+        let log = std::fs::read_to_string(at(&format!("net.{control}.run/log.csv"))).expect("a log");
+        assert_eq!(log.lines().filter(|l| l.contains(",dense,")).count(), 2 + 3, "{log}");
+        assert_eq!(log.lines().filter(|l| l.contains(",integer,")).count(), 1, "{log}");
+    }
+    let (status, text) = command(folder.path(), &format!("{branch} --prune random --output r.safetensors"));
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("--prune random") && text.contains("--from"), "{text}");
+}
+
+#[test]
+fn a_branch_that_is_killed_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("folder");
+    // Growing again leaves other delays than the settings name.
+    let source = "--delays 13x4 --epochs 1 --keep 2 --regrow --prune-epochs 7 --integer-epochs 0 --output dense.safetensors";
+    let (status, text) = command(folder.path(), source);
+    assert_eq!(status, Some(0), "{text}");
+    let branch = "--delays 13x4 --from dense.run/float.safetensors --epochs 0 --keep 1 --pace gradual --prune-epochs 9 --integer-epochs 1";
+    let (status, text) = command(folder.path(), &format!("{branch} --output whole.safetensors"));
+    assert_eq!(status, Some(0), "{text}");
+    let log = std::fs::read_to_string(folder.path().join("whole.run/log.csv")).expect("a log");
+    assert!(log.matches("keep").count() > 2, "not gradual:\n{log}");
+    let killed = format!("{branch} --output killed.safetensors");
+    let last = folder.path().join("killed.run/last.safetensors");
+    loop {
+        let mut child = begun(folder.path(), &killed).spawn().expect("runs");
+        while !last.exists() && child.try_wait().expect("known").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // SIGKILL.
+        child.kill().expect("killed");
+        let _ = child.wait().expect("ended");
+        assert!(last.exists(), "it ended by itself");
+        // Again, where the run was over before the signal came.
+        if std::fs::remove_file(folder.path().join("killed.safetensors")).is_err() {
+            break;
+        }
+        std::fs::remove_file(&last).expect("removed");
+    }
+    let (status, text) = command(folder.path(), &format!("{killed} --resume"));
+    assert_eq!(status, Some(0), "{text}");
+    for file in ["RUN/log.jsonl", "NET.safetensors"] {
+        let of = |name: &str| {
+            let path = file.replace("RUN", &format!("{name}.run")).replace("NET", name);
+            std::fs::read(folder.path().join(path)).expect("written")
+        };
+        let (whole, killed) = (of("whole"), of("killed"));
+        assert!(whole == killed, "{file}");
+    }
+}
+
+#[test]
+fn a_branch_keeps_the_delays_of_its_source_and_refuses_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    let source = "--delays 13x4 --projection hidden1:output=9x2 --epochs 1 --integer-epochs 0 --output dense.safetensors";
+    let (status, text) = command(folder.path(), source);
+    assert_eq!(status, Some(0), "{text}");
+    let branch = "--from dense.run/float.safetensors --epochs 0 --integer-epochs 1 --output net.safetensors";
+    for (other, asked, has) in [
+        ("--delays 13x3", "13x3", "13x4"),
+        ("--input-delays 5x2", "5x2", "1x1"),
+        ("--recurrent 3", "3", "none"),
+        ("--projection input:output=2", "input:output=2", "hidden1:output=9x2"),
+        ("--learn positions", "positions", "grid"),
+    ] {
+        let (status, text) = command(folder.path(), &format!("{branch} {other}"));
+        assert_eq!(status, Some(2), "{other}: {text}");
+        for word in [asked, has, "dense.run/float.safetensors"] {
+            assert!(text.contains(word), "{other}: no `{word}` in {text}");
+        }
+    }
+    // Not given, and given in other words.
+    for same in ["", " --delays 1+5+9+13 --learn grid"] {
+        let (status, text) = command(folder.path(), &format!("{branch}{same}"));
+        assert_eq!(status, Some(0), "{text}");
+        let delays = readout_delays(&folder.path().join("net.safetensors")).0;
+        assert!(delays.iter().all(|d| d % 2 == 1 && *d <= 9) && delays.len() > 1, "{delays:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_overflows_lowers_the_density_and_is_named_where_that_is_not_enough() {
+    let folder = tempfile::tempdir().expect("folder");
+    let budget = |depth: u64| {
+        let text = format!(
+            "version = 1
+platform = 'wide'
+structure = 'shared-queue'
+[chip]
+cores = 64
+longest_delay = 63
+membrane_bits_min = 2
+membrane_bits_max = 32
+accumulator_bits = 40
+score_bits = 48
+[core]
+neurons = 256
+accumulators = 256
+synapse_words = 100000
+input_axons = 4096
+axon_synapses = 4096
+output_axons = 4096
+readouts = 64
+queue_depth = {depth}
+[cost]
+accumulators = 'one'
+synapse_words = 1
+synapse_word_bits = 24
+input_axons = 1
+output_axons = 1
+"
+        );
+        std::fs::write(folder.path().join("budget.toml"), text).expect("written");
+    };
+    // Densities of the last epoch.
+    let run = |name: &str| {
+        let settings = "--delays 13x4 --epochs 2 --integer-epochs 8 --learning-rate 0.02 --density-penalty 1000 --budget budget.toml";
+        let (status, text) = command(folder.path(), &format!("{settings} --output {name}.safetensors"));
+        let log = std::fs::read_to_string(folder.path().join(format!("{name}.run/log.csv"))).expect("a log");
+        let last = log.lines().last().expect("epochs").split(',').rev().take_while(|n| n.contains('.'));
+        let density = last.filter_map(|n| n.parse::<f64>().ok()).next().expect("a density");
+        (status, text, log, density)
+    };
+    budget(1_000_000);
+    let (status, text, log, free) = run("free");
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("within the limits of `wide`") && !log.contains("density below"), "{text}");
+    budget(1);
+    let (status, text, log, lowered) = run("crowded");
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("core.queue_depth = 1: up to "), "{text}");
+    assert!(
+        log.contains("density below") && lowered < free,
+        "{lowered} and {free}
+{log}"
+    );
+}

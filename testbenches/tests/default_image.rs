@@ -93,6 +93,21 @@ fn the_stimulus_of_the_default_image_gives_the_golden_spikes_on_both_structures(
 }
 
 #[test]
+fn the_trainers_bound_on_queued_events_holds_for_the_default_network() {
+    let (network, _) = network();
+    let image = Image::read(&root().join("shd.bin")).expect("shd.bin");
+    let mut simulator =
+        Simulator::new(&image, Structure::SharedQueue, Options::default()).expect("built for both");
+    for sample in STIMULUS {
+        let input = digits().bin(sample, &network.binning()).expect("suits the network");
+        let outcome = simulator.run(&input).expect("runs");
+        let peak = outcome.cores.iter().map(|c| c.queue_peak).max().unwrap_or(0);
+        let bound = model::train::budget::queued(&network, &input);
+        assert!(peak > 0 && bound >= peak, "sample {sample}: {bound} is no bound of {peak}");
+    }
+}
+
+#[test]
 fn a_recorded_voice_gives_the_golden_spikes_on_both_structures() {
     let data = std::env::var_os("DELAYLINE_DATA").map_or(root().join("../shared/data"), PathBuf::from);
     let recording = data.join("hd_spoken_digit.flac");

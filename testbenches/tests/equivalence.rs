@@ -107,6 +107,24 @@ fn queues_as_deep_as_the_golden_peak_suffice_and_one_less_does_not() {
 }
 
 #[test]
+fn the_trainers_bound_on_queued_events_holds_however_the_network_is_cut() {
+    let (met, busy) = (std::cell::Cell::new(0u32), std::cell::Cell::new(0u32));
+    run(cases(150), rng(10), |network, input, platform| {
+        let Some(outcome) = simulate(network, input, platform, Structure::SharedQueue) else {
+            return Ok(false);
+        };
+        let peak = outcome.cores.iter().map(|c| c.queue_peak).max().unwrap_or(0);
+        let needed = outcome.overflows.iter().map(|o| u64::from(o.needed)).max().unwrap_or(0);
+        let bound = model::train::budget::queued(network, input);
+        prop_assert!(bound >= peak.max(needed), "{bound} is no bound of {peak}, {needed}");
+        met.set(met.get() + u32::from(bound == peak));
+        busy.set(busy.get() + u32::from(peak > 1));
+        Ok(true)
+    });
+    assert!(met.get() > 0 && busy.get() > 0, "the bound is never met, or nothing waits");
+}
+
+#[test]
 fn golden_and_simulator_agree_for_a_fixed_seed() {
     run(cases(1000), rng(7), agree);
 }

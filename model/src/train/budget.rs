@@ -10,6 +10,7 @@ use super::quantise::{About, Scales};
 use crate::golden;
 use crate::network::{Kind, Network};
 use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
 use serde::Deserialize;
 use spikes::Binned;
 use std::collections::{HashMap, HashSet};
@@ -23,6 +24,25 @@ pub struct Unmet {
     pub platform: String,
     /// The limits, in words.
     pub limits: String,
+}
+
+/// More events than a queue may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowded {
+    /// Events that it holds.
+    pub depth: u64,
+    /// Events that may wait in one core, at their most.
+    pub peak: u64,
+}
+
+impl std::fmt::Display for Crowded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { depth, peak } = self;
+        write!(
+            f,
+            "core.queue_depth = {depth}: up to {peak} events wait in a core on the samples learned from; lower --density, or shorten --delays"
+        )
+    }
 }
 
 /// Limits and costs of a platform with one delay structure.
@@ -255,14 +275,12 @@ impl Budget {
         Ok(Some(parameters.synapses()))
     }
 
-    /// Limits that show only in a run: events in a shared queue, all sources of a population in one core.
+    /// The limit that shows only in a run: events in a shared queue.
     #[must_use]
-    pub fn crowded(&self, network: &Network, inputs: &[&Binned]) -> Option<String> {
+    pub fn crowded(&self, network: &Network, inputs: &[&Binned]) -> Option<Crowded> {
         let depth = self.core.queue_depth?;
-        let peak = inputs.iter().map(|input| queued(network, input)).max().unwrap_or(0);
-        (peak > depth).then(|| {
-            format!("core.queue_depth = {depth}: {peak} events are queued at once; lower --density, or shorten --delays")
-        })
+        let peak = inputs.par_iter().map(|input| queued(network, input)).max().unwrap_or(0);
+        (peak > depth).then_some(Crowded { depth, peak })
     }
 }
 
@@ -343,38 +361,36 @@ fn weaken(plan: &Plan, parameters: &mut Parameters, share: f64) {
     }
 }
 
-/// Most events queued at once for any population: a spike stays for the longest delay of its synapses.
-fn queued(network: &Network, input: &Binned) -> u64 {
-    let outcome = golden::run(network, input);
-    let steps = network.steps as usize;
-    let mut peak = 0;
-    for target in 0..network.populations.len() {
-        let mut longest: HashMap<(usize, u32), usize> = HashMap::new();
-        for p in network.projections.iter().filter(|p| p.target == target) {
-            for s in p.synapses.iter().filter(|s| s.weight != 0) {
-                let held = longest.entry((p.source, s.pre)).or_default();
-                *held = (*held).max(s.delay.into());
-            }
-        }
-        // Arrivals of step t are queued from the barrier after it until they have no useful delay left.
-        let mut change = vec![0i64; steps + 1];
-        let mut add = |step: usize, population: usize, neuron: u32| {
-            if let Some(&age) = longest.get(&(population, neuron)) {
-                change[step] += 1;
-                change[(step + age).min(steps)] -= 1;
-            }
-        };
-        for t in 0..input.steps() {
-            input.step(t).iter().for_each(|&c| add(t as usize, network.input(), c));
-        }
-        outcome.spikes.iter().for_each(|s| add(s.step as usize, s.population as usize, s.neuron));
-        let mut now = 0;
-        for by in change {
-            now += by;
-            peak = peak.max(now);
+/// The most events that can wait at once in any core, whatever populations it holds: those of all sources. A core
+/// has an axon for each (source, weight shift), whose events wait for its longest delay.
+#[must_use]
+pub fn queued(network: &Network, input: &Binned) -> u64 {
+    let mut longest: HashMap<(usize, u32), HashMap<u8, usize>> = HashMap::new();
+    for p in &network.projections {
+        for s in p.synapses.iter().filter(|s| s.weight != 0) {
+            let held = longest.entry((p.source, s.pre)).or_default().entry(p.weight_shift).or_default();
+            *held = (*held).max(s.delay.into());
         }
     }
-    peak.unsigned_abs()
+    let steps = network.steps as usize;
+    // Arrivals of step t are queued from the barrier after it until they have no useful delay left.
+    let mut change = vec![0i64; steps + 1];
+    let mut add = |step: usize, population: usize, neuron: u32| {
+        for &age in longest.get(&(population, neuron)).into_iter().flat_map(HashMap::values) {
+            change[step] += 1;
+            change[(step + age).min(steps)] -= 1;
+        }
+    };
+    for t in 0..input.steps() {
+        input.step(t).iter().for_each(|&c| add(t as usize, network.input(), c));
+    }
+    let outcome = golden::run(network, input);
+    outcome.spikes.iter().for_each(|s| add(s.step as usize, s.population as usize, s.neuron));
+    let waiting = change.iter().scan(0, |now, by| {
+        *now += by;
+        Some(*now)
+    });
+    waiting.max().unwrap_or(0).unsigned_abs()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::net::{Plan, Projection};
 use super::optimiser::Moments;
 use super::parameters::{Parameters, Taps, Tensor};
+use super::prune::Action;
 use super::quantise::Scales;
 use super::report::History;
 use super::trainer::{Place, Sums, Trainer};
@@ -34,6 +35,15 @@ struct Description {
     taps: Vec<usize>,
     scales: Option<Scales>,
     history: History,
+    /// Epochs of the runs before, whose network this run began with.
+    #[serde(default)]
+    before: usize,
+    /// Highest density aimed at, where a budget made it lower than that of the settings.
+    #[serde(default)]
+    ceiling: Option<f32>,
+    /// The timetable of pruning, which counts from the delays at the beginning.
+    #[serde(default)]
+    actions: Option<Vec<(usize, Action)>>,
 }
 
 /// Writes bytes to a file that appears whole or not at all.
@@ -75,6 +85,9 @@ pub fn to_bytes(trainer: &Trainer, history: &History) -> Result<Vec<u8>> {
         taps: parameters.taps.iter().map(|t| t.as_ref().map_or(0, |t| t.taps)).collect(),
         scales: trainer.scales.clone(),
         history: history.clone(),
+        before: trainer.before,
+        ceiling: Some(trainer.ceiling),
+        actions: Some(trainer.actions.clone()),
     };
     let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
     let mut add = |name: String, tensor: &Tensor| {
@@ -209,6 +222,18 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint> {
 const FREE: [&str; 4] = ["log", "memory", "run", "controls"];
 
 impl Checkpoint {
+    /// The settings of the run.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.description.config
+    }
+
+    /// Epochs that the network has been trained for, those of the runs it came from among them.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.description.before + self.description.place.epoch
+    }
+
     /// The run as it stood.
     ///
     /// # Errors
@@ -226,12 +251,13 @@ impl Checkpoint {
             }
         }
         let d = self.description;
-        // The timetable is that of the delays at the beginning.
-        let plan = super::plan(config, self.plan.net.sizes[self.plan.readout()])?;
-        let mut trainer = Trainer::with(plan, simd, config, self.parameters).map_err(anyhow::Error::msg)?;
-        trainer.replan(self.plan);
+        let actions =
+            d.actions.context("--resume: a checkpoint without its timetable of pruning; begin anew")?;
+        let mut trainer = Trainer::at(self.plan, simd, config, self.parameters, actions);
         trainer.adam.steps = d.steps;
         (trainer.scales, trainer.place, trainer.sums) = (d.scales, d.place, d.sums);
+        trainer.before = d.before;
+        trainer.ceiling = d.ceiling.unwrap_or(trainer.ceiling);
         Ok((trainer, d.history))
     }
 }

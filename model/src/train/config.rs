@@ -105,7 +105,7 @@ choice! {
         Axonal,
         /// The strongest k times (number of axons) of each projection, as they fall
         AxonalVariable,
-        /// Any k of each pair, from the start
+        /// Any k of each pair, from the start; not with --from
         Random,
     }
 }
@@ -197,7 +197,7 @@ macro_rules! settings {
             #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
             #[serde(skip)]
             pub threads: Option<u16>,
-            /// Instruction set: avx512, avx2, neon or scalar [default: the fastest]; results do not depend on it
+            /// Instruction set: avx512, avx2, neon or scalar [default: avx2 or neon where the machine has it; avx512 was measured no faster]; results do not depend on it
             #[arg(long, value_name = "SET")]
             #[serde(skip)]
             pub simd: Option<super::simd::Simd>,
@@ -267,7 +267,7 @@ settings! {
     /// Directory for checkpoints, logs and pictures [default: the output with the ending .run]
     #[arg(value_name = "DIR")]
     run: PathBuf;
-    /// Begin with the network of this checkpoint of another run
+    /// Begin with the network of this checkpoint of another run; it keeps its projections and candidate delays
     #[arg(value_name = "FILE")]
     from: PathBuf;
     /// Name of the network
@@ -338,10 +338,10 @@ settings! {
     /// Bits of a membrane, 2 to 32
     #[arg(value_name = "N", value_parser = clap::value_parser!(u8).range(2..=32))]
     membrane_bits: u8 = 24u8;
-    /// Limits of a platform: what `compiler budget --platform P` prints
+    /// Limits of a platform: what `compiler budget --platform P` prints; its queue depth is checked on the samples learned from after every epoch on integers, and lowers --density while exceeded
     #[arg(value_name = "FILE")]
     budget: PathBuf;
-    /// Also train the same network for comparison
+    /// Also train the same network for comparison, from random weights and for as many epochs in all, those before --from among them
     #[arg(value_enum, value_delimiter = ',')]
     controls: Vec<Control> = [];
     /// Samples a step of the optimiser
@@ -434,9 +434,60 @@ impl TrainArgs {
             file.relative_to(path.parent().unwrap_or(Path::new("")));
             args.fill(file);
         }
+        args.inherit()?;
         let config = args.defaults();
         config.check()?;
         Ok(config)
+    }
+
+    /// Takes the network's shape from the run that this one begins with, where nothing else is asked for.
+    fn inherit(&mut self) -> Result<()> {
+        let Some(from) = &self.from else { return Ok(()) };
+        let source = super::checkpoint::read(from)?;
+        let source = source.config();
+        let path = from.display().to_string();
+        let has = |name: &str, asked: &str, has: &str| {
+            anyhow::anyhow!(
+                "--{name} {asked}: the network of --from {path} has {has}, and keeps it; give the same, leave --{name} out, or leave --from out"
+            )
+        };
+        let none = || "none".to_string();
+        let same = |a: &Delays, b: &Delays| a.steps == b.steps;
+        for (name, asked, there) in [
+            ("delays", &mut self.delays, Some(&source.delays)),
+            ("input-delays", &mut self.input_delays, Some(&source.input_delays)),
+            ("recurrent", &mut self.recurrent, source.recurrent.as_ref()),
+        ] {
+            match (&asked, there) {
+                (Some(a), Some(b)) if same(a, b) => {}
+                (Some(a), b) => return Err(has(name, &a.text, &b.map_or_else(none, |b| b.text.clone()))),
+                (None, b) => *asked = b.cloned(),
+            }
+        }
+        if let Some(asked) = &self.projection {
+            let wires = |all: &[Wire]| {
+                let mut all: Vec<_> = all
+                    .iter()
+                    .map(|w| (w.source.clone(), w.target.clone(), w.delays.steps.clone()))
+                    .collect();
+                all.sort();
+                all
+            };
+            if wires(asked) != wires(&source.projection) {
+                let text = |all: &[Wire]| {
+                    let all: Vec<String> = all.iter().cloned().map(String::from).collect();
+                    if all.is_empty() { none() } else { all.join(",") }
+                };
+                return Err(has("projection", &text(asked), &text(&source.projection)));
+            }
+        }
+        let learn = |l: Learn| if l == Learn::Grid { "grid" } else { "positions" };
+        if let Some(asked) = self.learn.filter(|l| *l != source.learn) {
+            return Err(has("learn", learn(asked), learn(source.learn)));
+        }
+        self.projection = Some(source.projection.clone());
+        self.learn = Some(source.learn);
+        Ok(())
     }
 
     /// Paths of a file count from its own folder.
@@ -506,6 +557,11 @@ impl Config {
         }
         if self.prune == Prune::Random && self.keep.is_none() {
             bail!("--prune random needs --keep");
+        }
+        if self.prune == Prune::Random && self.from.is_some() {
+            bail!(
+                "--prune random chooses delays before anything is learned; leave out --from, or use --controls random-delays"
+            );
         }
         if self.phases().iter().all(|n| *n == 0) && self.from.is_none() {
             bail!("--epochs 0: nothing would be learned; at least 1, or a network --from");

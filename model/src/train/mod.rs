@@ -28,7 +28,7 @@ pub mod trainer;
 use crate::golden;
 use crate::network::{Network, Reset};
 use anyhow::{Context, Result, bail};
-use budget::{Budget, Unmet};
+use budget::{Budget, Crowded, Unmet};
 use checkpoint::write_whole;
 pub use config::TrainArgs;
 use config::{Config, Control, Delays, Export, ResetTo};
@@ -77,16 +77,19 @@ pub fn train(args: &TrainArgs) -> Result<()> {
     })
 }
 
-/// The settings of a control.
+/// The settings of a control: it begins anew, whatever the run itself began with, or it would be that run's
+/// own source under another name; with as many epochs in all.
 fn controlled(config: &Config, control: Control) -> Result<(Config, &'static str)> {
     let mut out = config.clone();
     out.controls.clear();
+    if let Some(from) = out.from.take() {
+        out.epochs += checkpoint::read(&from)?.epochs();
+    }
     let name = match control {
         Control::RandomDelays => {
             if config.keep.is_none() {
                 bail!("--controls random-delays needs --keep: as many delays a pair");
             }
-            // As many epochs in all.
             out.epochs += out.phases()[1];
             out.prune = config::Prune::Random;
             out.regrow = false;
@@ -258,7 +261,7 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let Some(budget) = budget else { return Ok(()) };
     let mut broken = budget.broken(&chosen);
     let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
-    broken.extend(budget.crowded(&chosen, &inputs));
+    broken.extend(budget.crowded(&chosen, &inputs).map(|c| c.to_string()));
     if broken.is_empty() {
         println!("budget      within the limits of `{}`", budget.platform);
         return Ok(());
@@ -323,7 +326,11 @@ fn begin(config: &Config, simd: Simd, data: &Data) -> Result<Trainer> {
             plan.net.steps
         );
     }
-    Trainer::with(other.plan, simd, config, other.parameters).map_err(anyhow::Error::msg)
+    let before = other.epochs();
+    let mut trainer =
+        Trainer::with(other.plan, simd, config, other.parameters).map_err(anyhow::Error::msg)?;
+    trainer.before = before;
+    Ok(trainer)
 }
 
 /// Trains the epochs that are left.
@@ -349,6 +356,7 @@ fn epochs(
     };
     bar.set_position((trainer.place.epoch * data.train.len() + trainer.place.batch * config.batch) as u64);
     bar.reset_eta();
+    let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
     let mut said = String::new();
     while trainer.place.epoch < all {
         let epoch = trainer.place.epoch;
@@ -379,21 +387,31 @@ fn epochs(
                 .map_or(String::new(), |v| format!(", validation {:.1} %", 100.0 * v.accuracy)),
             densities.join(", ")
         );
-        if let Some(v) = validation.as_ref().filter(|_| phase == Phase::Integer) {
-            let better = history
-                .best
-                .as_ref()
-                .is_none_or(|b| v.accuracy > b.accuracy || (v.accuracy == b.accuracy && v.loss < b.loss));
-            if let Some(scales) = trainer.scales.as_ref().filter(|_| better) {
-                history.best = Some(Best { epoch: epoch + 1, accuracy: v.accuracy, loss: v.loss });
-                scales.network(&trainer.engine.plan, &trainer.parameters, about).write(&files.best)?;
+        let network =
+            trainer.scales.as_ref().map(|s| s.network(&trainer.engine.plan, &trainer.parameters, about));
+        let crowded = network.as_ref().zip(budget).and_then(|(n, b)| b.crowded(n, &inputs));
+        if let (Some(network), Some(v)) = (&network, &validation) {
+            let now =
+                Best { epoch: epoch + 1, accuracy: v.accuracy, loss: v.loss, within: crowded.is_none() };
+            let key = |b: &Best| (b.within, b.accuracy, -b.loss);
+            if history.best.as_ref().is_none_or(|b| key(&now) > key(b)) {
+                history.best = Some(now);
+                network.write(&files.best)?;
             }
+        }
+        let (action, before) = (history.action.take(), history.before.take());
+        if let Some(Crowded { depth, peak }) = crowded {
+            // A little below what would do, since rates go on moving.
+            trainer.quieten(&train, 0.9 * depth as f64 / peak as f64);
+            let to = 100.0 * trainer.ceiling;
+            history.action = Some(format!("density below {to:.2} % for {peak} events in queues of {depth}"));
+            history.before.clone_from(&validation);
         }
         history.records.push(Record {
             epoch: epoch + 1,
             phase,
-            action: history.action.take(),
-            before: history.before.take(),
+            action,
+            before,
             train,
             validation,
             synapses: trainer.parameters.synapses(),
@@ -464,8 +482,8 @@ fn summary(
         let mut columns = Vec::new();
         if files.float.exists() {
             let other = checkpoint::read(&files.float)?;
-            let mut floating = Trainer::with(other.plan, trainer.engine.simd, config, other.parameters)
-                .map_err(anyhow::Error::msg)?;
+            let simd = trainer.engine.simd;
+            let mut floating = Trainer::at(other.plan, simd, config, other.parameters, Vec::new());
             columns.push(("float", floating.predict(&data.test).1));
         }
         columns.push(("last", predictions(newest, &data.test)));
@@ -498,8 +516,7 @@ fn summary(
         if let Some((_, classes)) = columns.last() {
             let mut counts = vec![vec![0u64; data.classes]; data.classes];
             labels.iter().zip(classes).for_each(|(&l, &c)| counts[l][c] += 1);
-            let names: Vec<String> = (0..data.classes).map(|c| c.to_string()).collect();
-            let picture = crate::plot::confusion(&names, &counts)?;
+            let picture = crate::plot::confusion(&newest.class_labels(), &counts)?;
             write_whole(&files.directory.join("confusion.svg"), picture.as_bytes())?;
         }
     }

@@ -38,6 +38,13 @@ pub struct Best {
     pub accuracy: f64,
     /// Its validation loss.
     pub loss: f64,
+    /// Whether the queues of the budget held its events; such epochs come first.
+    #[serde(default = "held")]
+    pub within: bool,
+}
+
+fn held() -> bool {
+    true
 }
 
 /// All epochs of a run so far.

@@ -102,6 +102,10 @@ pub struct Trainer {
     pub sums: Sums,
     /// Actions of the pruning phase by its epochs.
     pub actions: Vec<(usize, Action)>,
+    /// Epochs of the runs before, whose network this run began with.
+    pub before: usize,
+    /// Highest density that hidden populations are pushed down to: as set, or less where a queue overflows.
+    pub ceiling: f32,
     state: State<f32>,
     gradients: Gradients<f32>,
 }
@@ -129,7 +133,7 @@ impl Trainer {
         Ok(out)
     }
 
-    /// With given parameters.
+    /// With given parameters, and pruned from the delays that the plan has now.
     ///
     /// # Errors
     /// A timetable that does not fit its epochs.
@@ -138,9 +142,20 @@ impl Trainer {
         let gap = |l: &super::net::Layout| l.delays[..l.real].windows(2).map(|w| w[1] - w[0]).max();
         let stride = plan.layouts.iter().filter_map(gap).max().unwrap_or(1);
         let actions = prune::timetable(config, most, stride)?;
-        let engine = Engine { plan, simd, width: config.surrogate, smooth: false };
-        Ok(Self {
-            engine,
+        Ok(Self::at(plan, simd, config, parameters, actions))
+    }
+
+    /// With given parameters and timetable, which a run under way brings along.
+    #[must_use]
+    pub fn at(
+        plan: Plan,
+        simd: Simd,
+        config: &Config,
+        parameters: Parameters,
+        actions: Vec<(usize, Action)>,
+    ) -> Self {
+        Self {
+            engine: Engine { plan, simd, width: config.surrogate, smooth: false },
             parameters,
             adam: Adam::default(),
             scales: None,
@@ -148,9 +163,11 @@ impl Trainer {
             place: Place::default(),
             sums: Sums::default(),
             actions,
+            before: 0,
+            ceiling: config.density,
             state: State::default(),
             gradients: Gradients::default(),
-        })
+        }
     }
 
     /// Epochs in all.
@@ -236,6 +253,12 @@ impl Trainer {
         self.scales = Some(Scales::new(&self.engine.plan, &self.parameters, w, m, accumulator_bits)?);
         self.forget();
         Ok(())
+    }
+
+    /// Aims at lower densities than those of an epoch, by this factor.
+    pub fn quieten(&mut self, score: &Score, factor: f64) {
+        let most = score.densities.iter().copied().fold(0.0, f64::max);
+        self.ceiling = self.ceiling.min(most as f32) * factor as f32;
     }
 
     /// Ends the learning of positions.
@@ -439,8 +462,8 @@ impl Trainer {
     /// fire too little, by each of their spikes.
     fn rates(&mut self, state: &State<f32>, samples: usize) -> Vec<Vec<f32>> {
         let plan = &self.engine.plan;
-        let (low, high, penalty) =
-            (self.config.density_low, self.config.density, self.config.density_penalty);
+        let (high, penalty) = (self.ceiling, self.config.density_penalty);
+        let low = self.config.density_low.min(high);
         let mut out = vec![Vec::new(); plan.net.sizes.len()];
         self.sums.spikes.resize(plan.readout() - 1, 0);
         for (p, out) in out.iter_mut().enumerate().take(plan.readout()).skip(1) {
