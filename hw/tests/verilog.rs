@@ -323,11 +323,9 @@ fn with_limits(dir: &Path, limits: &[(&str, &str, i64)], ports: &str) -> String 
     };
     for &(section, field, value) in limits {
         set(section, field, value);
-        // As many readouts as neurons at most, and in a full core a ring of accumulators at least.
-        match field {
-            "neurons" => set("core", "readouts", 1),
-            "accumulators" => set("ring_buffer", "slots", 2),
-            _ => {}
+        // As many readouts as neurons at most.
+        if field == "neurons" {
+            set("core", "readouts", 1);
         }
     }
     // The injector stays at the edge.

@@ -150,10 +150,11 @@ impl<'a> Chip<'a> {
     pub fn full(platform: &'a Platform, structure: Structure) -> Self {
         let ring = &platform.ring_buffer;
         let (neurons, slots_log2) = match structure {
-            Structure::RingBuffer => (
-                platform.core.neurons.min((ring.accumulators / ring.slots).max(1)),
-                ring.slots.trailing_zeros(),
-            ),
+            Structure::RingBuffer => {
+                // A ring of all slots, or of as many as there are accumulators.
+                let slots_log2 = ring.slots.ilog2().min(ring.accumulators.ilog2());
+                (platform.core.neurons.min(ring.accumulators >> slots_log2), slots_log2)
+            }
             Structure::SharedQueue => (platform.core.neurons, 0),
         };
         let readouts = platform.core.readouts.min(neurons);

@@ -32,7 +32,7 @@ pub enum Simd {
 impl Simd {
     /// Every instruction set that this machine has, in the order they are chosen by: AVX2 before AVX-512, which
     /// was no faster in any case of `scripts/bench_trainer.sh` (39.9 against 37.8 ms, 13.4 against 13.1, 81.9
-    /// against 65.7), and lowers the clock of many machines.
+    /// against 65.7).
     #[must_use]
     pub fn available() -> Vec<Self> {
         let mut out = Vec::new();
