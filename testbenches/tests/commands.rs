@@ -340,7 +340,7 @@ fn the_page_of_a_report_shows_what_its_statistics_say_and_needs_no_network() {
         let folder = report(at.path(), structure);
         let page = std::fs::read_to_string(folder.join("index.html")).expect("written");
         let stats = json(&folder.join("stats.json"));
-        assert_eq!(compare_page(&page, &stats), 26 + 6 * stats["cores"].as_array().expect("cores").len());
+        assert_eq!(compare_page(&page, &stats), 27 + 6 * stats["cores"].as_array().expect("cores").len());
         assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("<link rel=\"style"));
         for section in ["Spikes", "Membranes", "Queues", "Utilisation", "Where the cycles went", "Memory"] {
             assert!(page.contains(&format!("<h2>{section}</h2>")), "{section}");
@@ -370,7 +370,7 @@ fn the_page_of_a_report_in_a_browser_shows_its_totals_and_a_clean_console() {
     let folder = report(at.path(), hw::Structure::SharedQueue);
     let dom = in_browser(&folder.join("index.html"), at.path());
     let stats = json(&folder.join("stats.json"));
-    assert_eq!(compare_page(&dom, &stats), 26 + 6 * stats["cores"].as_array().expect("cores").len());
+    assert_eq!(compare_page(&dom, &stats), 27 + 6 * stats["cores"].as_array().expect("cores").len());
 }
 
 #[test]
