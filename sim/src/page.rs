@@ -1,5 +1,7 @@
 //! The page of a run: one HTML file that needs nothing else. Numbers in its tables carry, as `data-json`, where they
 //! stand in `stats.json`.
+//!
+//! Long because each picture and table of the one page is a function, and they share what they draw from.
 
 use crate::cost::page::STYLE;
 use crate::cost::svg::{self, Axis, Bar, Bars, Chart, Draw, Series, escape};

@@ -1,4 +1,6 @@
 //! The `sim` command as a user calls it.
+//!
+//! Long because each way to use it, and to misuse it, is a test, and the binary is built once for all of them.
 
 use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use std::path::{Path, PathBuf};
