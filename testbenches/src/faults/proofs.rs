@@ -112,9 +112,9 @@ fn ring(faults: &mut Faults) {
     });
     faults.of(&["ring buffer, one port", "ring buffer, whole, one port"]).inside(
         "accumulator",
-        "a sum misses what was there",
+        "a sum is lost",
         "sum",
-        |m| m.redrive("data", |_| m.find("weight")),
+        |m| m.redrive("data", |sum| sum ^ sum),
     );
     faults
         .of(&["ring buffer", "ring buffer, one port"])
