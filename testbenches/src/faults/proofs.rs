@@ -110,11 +110,10 @@ fn ring(faults: &mut Faults) {
     faults.of(&["ring buffer", "ring buffer, whole"]).inside("accumulator", "forwarding lost", "sum", |m| {
         m.set_rule("accumulators", ReadDuringWrite::OldData);
     });
-    faults.of(&["ring buffer, one port", "ring buffer, whole, one port"]).inside(
-        "accumulator",
-        "a sum is lost",
+    faults.of(&["ring buffer, one port", "ring buffer, whole, one port"]).add(
+        "the sum that is read is one off",
         "sum",
-        |m| m.redrive("data", |sum| sum ^ sum),
+        |m| m.redrive("sum", |sum| sum + 1),
     );
     faults
         .of(&["ring buffer", "ring buffer, one port"])
