@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = pathlib.Path(os.environ.get("DELAYLINE_DATA", ROOT.parent / "shared" / "data"))
 BINARIES = ROOT / "target" / "release"
 
-# In all trainings. Steps and sizes are the and the paper's; the candidate delays are its grid within 1..63.
+# In all trainings. The candidate delays are the grid of arXiv 2404.10597 within 1..63.
 COMMON = ["--delays", "60x4", "--quiet", "--threads", "1"]
 DENSE, PRUNING, INTEGERS = 30, 12, 8  # epochs of each phase
 FAST = ["--dropout", "0.3", "--learning-rate", "0.006", "--surrogate", "1.0"]

@@ -130,7 +130,8 @@ pub fn encode(args: &EncodeArgs) -> Result<()> {
 }
 
 /// All recordings of a folder or archive as the command encodes them when it is told no more, each with its name. They are kept as
-/// `recordings-HASH.npz` in `folder`, where the hash is of all that they depend on, and read from there the next time.
+/// `recordings-HASH.npz` in `folder`, where the hash is of the recordings, their names and the
+/// number of channels, and read from there the next time.
 ///
 /// # Errors
 /// As [`encode`].
