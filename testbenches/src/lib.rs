@@ -7,6 +7,7 @@ pub mod floor;
 pub mod formal;
 pub mod golden;
 pub mod page;
+pub mod programs;
 pub mod proofs;
 pub mod properties;
 pub mod random;

@@ -8,28 +8,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use testbenches::golden::{Vector, folder};
 use testbenches::page::{compare_page, console, in_browser, open};
+use testbenches::programs::built;
 
 /// The `sim` binary, built in this test's profile.
 fn binary() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").join("Cargo.toml");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-q", "-p", "sim", "--message-format", "json", "--manifest-path"]).arg(manifest);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        let out = build.output().expect("cargo runs");
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        cargo_metadata::Message::parse_stream(&out.stdout[..])
-            .filter_map(|message| match message.expect("a message of cargo") {
-                cargo_metadata::Message::CompilerArtifact(a) => a.executable,
-                _ => None,
-            })
-            .find(|path| path.file_stem() == Some("sim"))
-            .expect("builds sim")
-            .into()
-    })
+    static PATH: OnceLock<[PathBuf; 1]> = OnceLock::new();
+    &PATH.get_or_init(|| built(["sim"]))[0]
 }
 
 fn sim(arguments: &[&str]) -> Output {

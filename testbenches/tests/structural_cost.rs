@@ -57,7 +57,7 @@ const OTHERWISE: [(&str, i64, &str); 7] = [
     (
         "ring_core",
         -11,
-        "those of sender and soma, parities that only assertions read, and registers that are equal",
+        "those of sender and soma; the others, equal or unread as Yosys finds them, were not traced one by one",
     ),
     ("queue_core", -11, "as above"),
 ];

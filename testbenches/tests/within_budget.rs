@@ -1,30 +1,8 @@
 //! Within budget means accepted: what `model train --budget` makes for a platform, `compiler check` takes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-/// The binaries `compiler` and `model`, built in this test's profile.
-fn binaries() -> [PathBuf; 2] {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").join("Cargo.toml");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "-q", "--workspace", "--bin", "compiler", "--bin", "model"]);
-    build.args(["--message-format", "json", "--manifest-path"]).arg(manifest);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let out = build.output().expect("cargo runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let paths: Vec<PathBuf> = cargo_metadata::Message::parse_stream(&out.stdout[..])
-        .filter_map(|message| match message.expect("a message of cargo") {
-            cargo_metadata::Message::CompilerArtifact(a) => a.executable.map(Into::into),
-            _ => None,
-        })
-        .collect();
-    ["compiler", "model"].map(|name| {
-        let found = paths.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
-        found.unwrap_or_else(|| panic!("builds {name}")).clone()
-    })
-}
+use testbenches::programs::built;
 
 fn run(program: &Path, folder: &Path, arguments: &str) -> Output {
     Command::new(program).current_dir(folder).args(arguments.split(' ')).output().expect("runs")
@@ -32,7 +10,7 @@ fn run(program: &Path, folder: &Path, arguments: &str) -> Output {
 
 #[test]
 fn a_network_trained_within_the_budget_of_a_platform_is_accepted_on_it() {
-    let [compiler, model] = binaries();
+    let [compiler, model] = built(["compiler", "model"]);
     let folder = tempfile::tempdir().expect("folder");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/data/digits.npz");
     std::fs::copy(data, folder.path().join("digits.npz")).expect("copied");
