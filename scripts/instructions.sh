@@ -12,11 +12,12 @@ table=testbenches/instructions.csv
 cargo build --locked --release -q -p testbenches -p sim -p compiler --bins --example hot --example synthetic
 hot=${CARGO_TARGET_DIR:-target}/release/examples/hot
 loops="floor ring-buffer shared-queue statistics-ring-buffer statistics-shared-queue mesh
-load-ring-buffer load-shared-queue cores-16-ring-buffer cores-16-shared-queue"
+load-ring-buffer load-shared-queue cores-16-ring-buffer cores-16-shared-queue idle-256-ring-buffer idle-256-shared-queue
+vcd-ring-buffer vcd-shared-queue writer-ring-buffer writer-shared-queue"
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
 export hot found
-# Only what runs inside of `repeat` is counted: two runs of the loop.
+# Only what runs inside of `repeat` is counted, two runs of the loop: of waves the thread that simulates; the writer has its own loop.
 printf '%s\n' $loops | xargs -P "$(nproc)" -I LOOP sh -c '
     valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no "--toggle-collect=*hot::repeat*" "$hot" LOOP 2 2>&1 |
         sed -n "s/.*Collected : *//p" >"$found/LOOP"'

@@ -93,7 +93,7 @@ fn main() -> Result<()> {
         engine.backward(&with, &batch, &by_score, &[], &mut state, &mut gradients);
         let cells = |p: usize| (labels.len() * engine.plan.net.steps * engine.plan.net.sizes[p]) as f64;
         let densities = (1..engine.plan.readout())
-            .map(|p| engine.counts(&state, p).iter().sum::<u64>() as f64 / cells(p))
+            .map(|p| engine.counts(&state, p).iter().sum::<f64>() / cells(p))
             .collect();
         (loss / labels.len() as f64, densities)
     };

@@ -83,6 +83,9 @@ pub(crate) struct Core {
     sums: Sums,
     pub scores: Vec<i64>,
     step: u32,
+    /// All membranes are 0 and below their thresholds; the last step in which anything may be due.
+    rests: bool,
+    due: u32,
     /// Cycle in which the first synapse of each arrival is addressed; kept only under a probe (ring buffer).
     addressed: Vec<u64>,
     /// First cycle from which the core has nothing to do in this step.
@@ -169,6 +172,8 @@ impl Core {
             sums: Sums::new(core.wide, core.row * core.slots as usize),
             scores: vec![0; core.readouts.len()],
             step: 0,
+            rests: false,
+            due: 0,
             addressed: Vec::new(),
             quiet: 0,
             stats: CoreStats::default(),
@@ -182,6 +187,7 @@ impl Core {
         self.membranes.fill(0);
         self.sums.clear();
         self.scores.fill(0);
+        (self.rests, self.due) = (false, 0);
         self.port.arrivals.clear();
         (self.port.head, self.port.stalls) = (0, 0);
         self.addressed.clear();
@@ -319,7 +325,14 @@ impl Core {
         let sender = &mut self.sender;
         sender.flits.clear();
         (sender.next, sender.update, sender.addressed, sender.sent) = (0, start, 0, 0);
+        self.stats.updates += n as u64;
+        let end = start + (n as u64 - 1) * interval + SOMA_LATENCY + 1;
+        if self.rests && self.step > self.due && !P::FINE {
+            (sender.rest, sender.visible) = (0, 0);
+            return end;
+        }
         let (first, mut after, mut visible) = (out.len(), 0, 0);
+        let mut any = 0;
         for (i, ((v, sum), neuron)) in self.membranes.iter_mut().zip(due).zip(&code.neurons).enumerate() {
             let product = i64::from(*v) * i64::from(neuron.keep);
             // Toward zero: a negative product is lifted before the shift.
@@ -340,6 +353,7 @@ impl Core {
             }
             *sum = S::default();
             *v = next as i32;
+            any |= *v;
             if P::FINE {
                 let accumulator = match program.structure {
                     Structure::RingBuffer => i as u32 * program.depth + head,
@@ -353,10 +367,11 @@ impl Core {
             *score += i64::from(*v);
         }
         (sender.rest, sender.visible) = (after, visible);
-        self.stats.updates += n as u64;
-        self.stats.spikes += (out.len() - first) as u64;
+        let spikes = out.len() - first;
+        self.rests = any == 0 && spikes == 0;
+        self.stats.spikes += spikes as u64;
         self.stats.flits_sent += sender.flits.len() as u64;
-        start + (n as u64 - 1) * interval + SOMA_LATENCY + 1
+        end
     }
 
     /// The next flit, with the cycle in which it is sent: `credit` at the earliest.
@@ -435,6 +450,7 @@ impl Core {
     pub fn end_step<P: Probe>(&mut self, program: &Program, probe: &mut P) {
         let code = &program.cores[self.index];
         if !self.port.arrivals.is_empty() {
+            self.due = self.step + code.slots;
             self.quiet = self.quiet.max(match program.structure {
                 Structure::RingBuffer => self.port.free - program.synapse_interval + SYNAPSE_LATENCY + 1,
                 Structure::SharedQueue => self.port.next,

@@ -77,11 +77,11 @@ pub enum Error {
         /// Waves of both sides.
         waves: String,
     },
-    /// The circuit stopped by itself in lockstep.
-    #[error("RTL: {source}; both sides before it are in {waves}")]
+    /// A side stopped by itself in lockstep.
+    #[error("{source}; both sides before it are in {waves}")]
     Stopped {
         /// Why.
-        source: hw::machine::MachineError,
+        source: Box<Self>,
         /// Waves of both sides.
         waves: String,
     },

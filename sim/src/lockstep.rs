@@ -9,7 +9,8 @@ mod trace;
 
 use crate::error::Error;
 use crate::lanes::Follow;
-use crate::probe::NoProbe;
+use crate::probe::{NoProbe, Probe};
+use crate::steps::{Record, Recorder};
 use crate::{Outcome, Run, Simulator, Spike};
 use hw::machine::{self, Cycle, Machine, MachineError};
 use rtl::wave::{Layout, Writer};
@@ -108,6 +109,8 @@ pub struct Report {
     pub cycles: u64,
     /// Values that were compared.
     pub values: u64,
+    /// What the fast model did by step, where a recorder followed it to the end.
+    pub record: Option<Record>,
 }
 
 /// What the RTL made of a sample, in the network's terms. No value in it comes from the fast model.
@@ -133,6 +136,14 @@ pub trait Watch {
 
 /// Watches nothing.
 impl Watch for () {}
+
+/// Who else sees what the fast model does.
+pub struct Also<'a, P> {
+    /// Counts by step.
+    pub recorder: Option<&'a mut Recorder>,
+    /// Anything else.
+    pub probe: &'a mut P,
+}
 
 /// Both sides of one cycle.
 struct Moment {
@@ -174,14 +185,27 @@ impl Lockstep {
     /// Those of [`Simulator::run`]; [`Error::Rtl`] where the circuit violates a property or is stuck;
     /// [`Error::Interrupted`] where the watch breaks off.
     pub fn run(&mut self, input: &Binned, watch: &mut impl Watch) -> Result<Report, Error> {
+        self.run_also(input, watch, Also { recorder: None, probe: &mut NoProbe })
+    }
+
+    fn run_also<P: Probe>(
+        &mut self,
+        input: &Binned,
+        watch: &mut impl Watch,
+        mut also: Also<'_, P>,
+    ) -> Result<Report, Error> {
         let Self { fast, machine, trace, moments } = self;
         let program = std::sync::Arc::clone(fast.program());
         let channels: Vec<Vec<u32>> = (0..program.network.steps).map(|t| input.step(t).to_vec()).collect();
         moments.clear();
         trace.begin();
         trace.sink.begin();
+        if let Some(recorder) = &mut also.recorder {
+            recorder.begin();
+        }
         let mut both = Both {
             run: fast.begin(input)?,
+            also,
             trace,
             moments,
             failed: None,
@@ -191,18 +215,19 @@ impl Lockstep {
             values: 0,
         };
         let ran = machine.run_with(&channels, |cycle| both.cycle(cycle, watch));
-        let Both { run, failed, difference, overflow, cycles, values, .. } = both;
+        let Both { run, also, failed, difference, overflow, cycles, values, .. } = both;
+        if difference.is_some() {
+            return Ok(Report { outcome: None, rtl: None, difference, cycles, values, record: None });
+        }
         if let Some(error) = failed {
             return Err(error);
-        }
-        if difference.is_some() {
-            return Ok(Report { outcome: None, rtl: None, difference, cycles, values });
         }
         if overflow {
             // A queue that is too short loses events: after that step the sample means nothing.
             let mut run = run;
             while run.advance(&mut NoProbe)? {}
-            return Ok(Report { outcome: Some(run.finish()), rtl: None, difference, cycles, values });
+            let outcome = Some(run.finish());
+            return Ok(Report { outcome, rtl: None, difference, cycles, values, record: None });
         }
         let ran = match ran {
             Err(MachineError::Interrupted) => return Err(Error::Interrupted),
@@ -212,22 +237,30 @@ impl Lockstep {
         let readout = read(&program, machine, &ran, outcome.scores.len());
         let difference = compare(&program, &ran, &readout, &outcome);
         let outcome = difference.is_none().then_some(outcome);
-        Ok(Report { outcome, rtl: Some(readout), difference, cycles, values })
+        let record = also.recorder.map(Recorder::take);
+        Ok(Report { outcome, rtl: Some(readout), difference, cycles, values, record })
     }
 
-    /// Runs a sample until its end; where the two sides part, or the circuit stops, both go into a VCD at `waves`.
+    /// Runs a sample until its end; where the two sides part, or one of them stops, both go into a VCD at `waves`.
     ///
     /// # Errors
     /// Those of [`Lockstep::run`]; [`Error::Parted`] and [`Error::Stopped`] once the VCD is there; [`Error::Waves`].
-    pub fn check(&mut self, input: &Binned, waves: &Path, watch: &mut impl Watch) -> Result<Report, Error> {
+    pub fn check<P: Probe>(
+        &mut self,
+        input: &Binned,
+        waves: &Path,
+        watch: &mut impl Watch,
+        also: Also<'_, P>,
+    ) -> Result<Report, Error> {
         let path = waves.display().to_string();
-        let error = match self.run(input, watch) {
+        let error = match self.run_also(input, watch, also) {
             Ok(Report { difference: Some(difference), .. }) => {
                 Error::Parted { difference, waves: path.clone() }
             }
-            Err(Error::Rtl(source @ (MachineError::Violation(_) | MachineError::Stuck { .. }))) => {
-                Error::Stopped { source, waves: path.clone() }
-            }
+            Err(
+                source @ (Error::Rtl(MachineError::Violation(_) | MachineError::Stuck { .. })
+                | Error::Deadlock { .. }),
+            ) => Error::Stopped { source: Box::new(source), waves: path.clone() },
             other => return other,
         };
         let mut file = Vec::new();
@@ -273,8 +306,9 @@ impl Lockstep {
 }
 
 /// A run in progress.
-struct Both<'a> {
+struct Both<'a, P> {
     run: Run<'a>,
+    also: Also<'a, P>,
     trace: &'a mut Follow<Trace>,
     moments: &'a mut VecDeque<Moment>,
     failed: Option<Error>,
@@ -284,11 +318,25 @@ struct Both<'a> {
     values: u64,
 }
 
-impl Both<'_> {
+impl<P: Probe> Both<'_, P> {
+    /// The next step of the fast model.
+    fn advance(&mut self) -> Result<bool, Error> {
+        let probe = &mut (&mut *self.trace, &mut *self.also.probe);
+        let Some(recorder) = &mut self.also.recorder else { return self.run.advance(probe) };
+        let more = self.run.advance(&mut (&mut **recorder, probe))?;
+        if more {
+            recorder.end_step(&self.run);
+        }
+        Ok(more)
+    }
+
     fn cycle(&mut self, cycle: &mut Cycle<'_>, watch: &mut impl Watch) -> ControlFlow<()> {
         let Ok(now) = u64::try_from(cycle.cycle) else { return watch.rtl(cycle) };
         while now >= self.trace.sink.until && !self.overflow {
-            match self.run.advance(self.trace) {
+            if self.failed.is_some() {
+                return ControlFlow::Break(());
+            }
+            match self.advance() {
                 Ok(true) => {
                     self.overflow = !self.run.overflows().is_empty();
                     let trace = &mut self.trace.sink;
@@ -300,8 +348,12 @@ impl Both<'_> {
                 }
                 Ok(false) => break,
                 Err(error) => {
+                    // Up to where the fast model came to a stand both are still compared.
+                    if let Error::Deadlock { cycle, .. } = error {
+                        self.trace.sink.sort();
+                        self.trace.sink.until = cycle + 1;
+                    }
                     self.failed = Some(error);
-                    return ControlFlow::Break(());
                 }
             }
         }
@@ -333,7 +385,7 @@ impl Both<'_> {
                     component: signal.component.clone(),
                     signal: signal.name.clone(),
                     rtl: moment.rtl[i],
-                    fast: moment.fast[i],
+                    fast: moment.fast[i] & u64::MAX >> (64 - signal.bits()),
                     others: differing.count(),
                 });
             }

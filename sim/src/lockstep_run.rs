@@ -1,11 +1,13 @@
 //! `sim --lockstep`: samples beside the RTL, until the first difference.
 
 use crate::cli::Args;
-use crate::run::{Done, Finish, Source, warn};
+use crate::run::{Done, Finish, Source, recorder, warn};
 use anyhow::{Context, Result};
 use hw::Image;
 use hw::machine::Machine;
-use sim::lockstep::{Change, Components, Lockstep, Signal, Watch};
+use sim::lockstep::{Also, Change, Components, Lockstep, Signal, Watch};
+use sim::page::Gallery;
+use sim::probe::NoProbe;
 use sim::{Error, Simulator};
 use std::ops::Range;
 
@@ -33,6 +35,8 @@ pub fn in_lockstep(
     let mesh = &image.platform.mesh;
     let places = (0..mesh.height).flat_map(|y| (0..mesh.width).map(move |x| (x, y)));
     let routers = places.filter(|&(x, y)| machine.has_router(x, y)).count();
+    let mut recorder = recorder(args, &simulator);
+    let mut gallery = args.report.as_ref().map(|_| Gallery::new(simulator.program()));
     let mut both = Lockstep::new(simulator, machine, components)?;
     let signals = both.signals().len();
     if !args.quiet {
@@ -61,11 +65,15 @@ pub fn in_lockstep(
     let first = samples.start;
     for sample in samples {
         let binned = from.bin(sample)?;
-        let ran = both.check(&binned, &args.lockstep_vcd, &mut bar);
+        let (recorder, mut drawn) = (recorder.as_mut(), gallery.take());
+        let ran = match &mut drawn {
+            Some(probe) => both.check(&binned, &args.lockstep_vcd, &mut bar, Also { recorder, probe }),
+            None => both.check(&binned, &args.lockstep_vcd, &mut bar, Also { recorder, probe: &mut NoProbe }),
+        };
         let report = ran.with_context(|| format!("sample {sample}"))?;
         (cycles, values) = (cycles + report.cycles, values + report.values);
         if let Some(outcome) = report.outcome {
-            finish(sample - first, Done { binned, outcome, record: None, gallery: None })?;
+            finish(sample - first, Done { binned, outcome, record: report.record, gallery: drawn })?;
         }
     }
     bar.0.finish_and_clear();

@@ -216,6 +216,8 @@ pub struct Mesh {
     taken: Vec<u64>,
     /// Buffers that sources fill.
     entries: Vec<u32>,
+    /// Buffers that a flit may pass, in the order of their indices; all where nobody said which.
+    used: Vec<u32>,
     agenda: Agenda,
     /// Routers that may grant in this cycle, and in the next.
     active: Set,
@@ -351,6 +353,7 @@ impl Mesh {
             slot_mask: slots - 1,
             taken: vec![0; routers * usize::from(core_depth)],
             entries,
+            used: (0..(STRIDE * routers) as u32).filter(|b| (*b as usize) % STRIDE <= LOCAL).collect(),
             agenda: Agenda::new(STRIDE * routers),
             active: Set::default(),
             upcoming: Set::default(),
@@ -397,6 +400,11 @@ impl Mesh {
         (self.nodes[router].hops, self.nodes[router].stalls)
     }
 
+    /// Buffers that a flit may pass, as router and port; all where nobody said which ([`Mesh::expect`]).
+    pub(crate) fn used(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.used.iter().map(|&b| (b as usize / STRIDE, b as usize % STRIDE))
+    }
+
     /// Says which sources send to which places, all that there will ever be, so that buffers may run alone.
     pub fn expect(&mut self, flows: impl Iterator<Item = (usize, u8, u8)>) {
         // For each buffer the outputs that it feeds, for each output the inputs that feed it.
@@ -415,6 +423,7 @@ impl Mesh {
                 at = STRIDE * router.wrapping_add_signed(self.distance[out]) + FACING[out];
             }
         }
+        self.used = (0..feeds.len() as u32).filter(|&b| feeds[b as usize] != 0).collect();
         let mut alone: Vec<bool> = (0..STRIDE * self.routers)
             .map(|b| {
                 let (router, input) = (b / STRIDE, b % STRIDE);

@@ -314,21 +314,26 @@ pub struct Done {
 fn run_one<P: Probe>(
     args: &Args,
     simulator: &mut Simulator,
+    recorder: Option<&mut Recorder>,
     index: usize,
     binned: Binned,
     probe: &mut P,
 ) -> Result<Done, sim::Error> {
-    if args.report.is_some() && index == 0 {
-        let mut gallery = Gallery::new(simulator.program());
-        let (outcome, record) = Recorder::run(simulator, &binned, &mut (&mut gallery, probe))?;
-        return Ok(Done { binned, outcome, record: Some(record), gallery: Some(gallery) });
-    }
-    if args.stats.is_some() || args.report.is_some() {
-        let (outcome, record) = Recorder::run(simulator, &binned, probe)?;
-        return Ok(Done { binned, outcome, record: Some(record), gallery: None });
-    }
-    let outcome = simulator.run_with(&binned, probe)?;
-    Ok(Done { binned, outcome, record: None, gallery: None })
+    let Some(recorder) = recorder else {
+        let outcome = simulator.run_with(&binned, probe)?;
+        return Ok(Done { binned, outcome, record: None, gallery: None });
+    };
+    let mut gallery = (args.report.is_some() && index == 0).then(|| Gallery::new(simulator.program()));
+    let (outcome, record) = match &mut gallery {
+        Some(gallery) => recorder.run(simulator, &binned, &mut (gallery, probe))?,
+        None => recorder.run(simulator, &binned, probe)?,
+    };
+    Ok(Done { binned, outcome, record: Some(record), gallery })
+}
+
+/// Who counts by step, where that is wanted.
+pub fn recorder(args: &Args, simulator: &Simulator) -> Option<Recorder> {
+    (args.stats.is_some() || args.report.is_some()).then(|| Recorder::new(simulator))
 }
 
 /// What is done with each sample, in their order.
@@ -355,7 +360,8 @@ fn with_waves(
     let selection = Selection { steps, scopes: args.vcd_scope.clone() };
     let files = Files { vcd: args.vcd.as_deref(), fst: args.fst.as_deref() };
     let mut waves = Waves::create(files, simulator.program(), &selection)?;
-    let done = run_one(args, &mut simulator, 0, binned, &mut waves);
+    let mut recorder = recorder(args, &simulator);
+    let done = run_one(args, &mut simulator, recorder.as_mut(), 0, binned, &mut waves);
     // An interrupted or failed run leaves the waves up to there.
     waves.finish()?;
     finish(0, done?)
@@ -376,7 +382,7 @@ fn parallel(
     std::thread::scope(|scope| {
         for _ in 0..threads.min(count) {
             let (sender, next) = (sender.clone(), &next);
-            let mut simulator = simulator.clone();
+            let (mut simulator, mut recorder) = (simulator.clone(), recorder(args, simulator));
             let first = samples.start;
             scope.spawn(move || {
                 loop {
@@ -386,7 +392,7 @@ fn parallel(
                     }
                     let result = (|| {
                         let binned = from.bin(first + index)?;
-                        Ok(run_one(args, &mut simulator, index, binned, &mut NoProbe)?)
+                        Ok(run_one(args, &mut simulator, recorder.as_mut(), index, binned, &mut NoProbe)?)
                     })();
                     let stop = result.is_err();
                     if sender.send((index, result)).is_err() || stop {

@@ -15,7 +15,7 @@ use spikes::Binned;
 use std::sync::Arc;
 
 /// Series of one sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
     /// The chip.
     pub chip: Steps,
@@ -94,7 +94,7 @@ impl Parts {
     }
 }
 
-/// Records a sample.
+/// Records samples, one after the other.
 #[derive(Debug)]
 pub struct Recorder {
     program: Arc<Program>,
@@ -108,6 +108,9 @@ pub struct Recorder {
     entered: Vec<Vec<Entry>>,
     /// Flits that left each buffer in this step.
     left: Vec<u32>,
+    /// Buffers and routers that a flit may pass: the others cost nothing.
+    buffers: Vec<usize>,
+    routers: Vec<usize>,
     /// The flit that crosses a router.
     moving: Place,
     moments: Vec<Moment>,
@@ -125,28 +128,31 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Runs a sample and records it; `other` watches too.
+    /// Runs a sample and records it; `other` watches too. The simulator is the one, or a clone of the one, that it is made for.
     ///
     /// # Errors
     /// As [`Simulator::run`].
     pub fn run<P: Probe>(
+        &mut self,
         simulator: &mut Simulator,
         input: &Binned,
         other: &mut P,
     ) -> Result<(Outcome, Record), Error> {
-        let mut recorder = Self::new(simulator.program());
+        self.begin();
         let mut run = simulator.begin(input)?;
-        while run.advance(&mut (&mut recorder, &mut *other))? {
-            recorder.end_step(&run);
+        while run.advance(&mut (&mut *self, &mut *other))? {
+            self.end_step(&run);
         }
-        Ok((run.finish(), recorder.record))
+        Ok((run.finish(), self.take()))
     }
 
-    fn new(program: &Arc<Program>) -> Self {
+    /// For samples on a simulator.
+    #[must_use]
+    pub fn new(simulator: &Simulator) -> Self {
+        let program = simulator.program();
         let mesh = &program.platform.mesh;
         let width = usize::from(mesh.width);
         let (routers, cores) = (width * usize::from(mesh.height), program.cores());
-        let steps = program.network.steps as usize;
         let router_of_core: Vec<_> = program.cores.iter().map(|c| c.router).collect();
         let mut core_of_router = vec![None; routers];
         for (core, &router) in router_of_core.iter().enumerate() {
@@ -159,9 +165,15 @@ impl Recorder {
         for (injector, &buffer) in entries.iter().enumerate() {
             injector_at[buffer] = Some(injector);
         }
+        let ports = (0..cores).map(|core| 5 * routers + core);
+        let buffers = simulator.mesh.used().map(|(router, port)| 5 * router + port).chain(ports).collect();
+        let mut used: Vec<_> = simulator.mesh.used().map(|(router, _)| router).collect();
+        used.dedup();
         Self {
             program: Arc::clone(program),
             width,
+            buffers,
+            routers: used,
             core_of_router,
             router_of_core,
             entries,
@@ -178,8 +190,23 @@ impl Recorder {
             before: vec![CoreStats::default(); cores],
             traffic: vec![(0, 0); routers],
             parts: Parts::default(),
-            record: Record { chip: Steps::new(steps), cores: vec![CoreSeries::new(steps); cores] },
+            record: Record::default(),
         }
+    }
+
+    /// Begins a sample, whose steps end with [`Recorder::end_step`].
+    pub(crate) fn begin(&mut self) {
+        let steps = self.program.network.steps as usize;
+        let cores = self.moments.len();
+        self.record = Record { chip: Steps::new(steps), cores: vec![CoreSeries::new(steps); cores] };
+        self.before.fill(CoreStats::default());
+        self.traffic.fill((0, 0));
+        self.injected = 0;
+    }
+
+    /// What was recorded of the sample.
+    pub(crate) fn take(&mut self) -> Record {
+        std::mem::take(&mut self.record)
     }
 
     /// A flit enters a buffer from where it was.
@@ -203,11 +230,12 @@ impl Recorder {
     }
 
     /// Takes up the counts of the step that ended.
-    fn end_step(&mut self, run: &Run<'_>) {
+    pub(crate) fn end_step(&mut self, run: &Run<'_>) {
         let t = self.step;
         let interval = self.program.synapse_interval;
         let chip = &mut self.record.chip.chip;
-        for (router, before) in self.traffic.iter_mut().enumerate() {
+        for &router in &self.routers {
+            let before = &mut self.traffic[router];
             let now = run.simulator.mesh.traffic(router);
             let (hops, stalls) = (now.0 - before.0, now.1 - before.1);
             *before = now;
@@ -435,8 +463,10 @@ impl Probe for Recorder {
     fn step(&mut self, cycle: u64, step: u32) {
         (self.step, self.start) = (step as usize, cycle);
         self.moments.fill(Moment::default());
-        self.entered.iter_mut().for_each(Vec::clear);
-        self.left.fill(0);
+        for &buffer in &self.buffers {
+            self.entered[buffer].clear();
+            self.left[buffer] = 0;
+        }
     }
 
     fn barrier(&mut self, quiet: u64, release: u64) {

@@ -47,7 +47,8 @@ fn reference(c: &mut Criterion) {
         group
             .bench_function(structure.name(), |b| b.iter(|| simulator.run(black_box(&input)).expect("runs")));
         group.bench_function(format!("{structure}, statistics"), |b| {
-            b.iter(|| Recorder::run(&mut simulator, black_box(&input), &mut NoProbe).expect("runs"));
+            let mut recorder = Recorder::new(&simulator);
+            b.iter(|| recorder.run(&mut simulator, black_box(&input), &mut NoProbe).expect("runs"));
         });
     }
     group.finish();
@@ -138,7 +139,8 @@ fn samples(c: &mut Criterion) {
             b.iter(|| simulator.run(black_box(&spikes)).expect("runs"));
         });
         group.bench_function(format!("{structure}, statistics"), |b| {
-            b.iter(|| Recorder::run(&mut simulator, black_box(&spikes), &mut NoProbe).expect("runs"));
+            let mut recorder = Recorder::new(&simulator);
+            b.iter(|| recorder.run(&mut simulator, black_box(&spikes), &mut NoProbe).expect("runs"));
         });
     }
     group.finish();

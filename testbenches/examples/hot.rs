@@ -7,7 +7,8 @@
 //! - `load-ring-buffer`, `load-shared-queue`: its image, from bytes to ready, in images;
 //! - `mesh`: 8 x 8 routers under uniform traffic of 0.1 flits a core and cycle, in flit-hops;
 //! - `vcd-STRUCTURE`, `writer-STRUCTURE`: it with the input of 25 steps, everything as VCD, and the wave writer alone, in changes;
-//! - `cores-N-STRUCTURE`: constant work a core on N cores, in synaptic events.
+//! - `cores-N-STRUCTURE`: constant work a core on N cores, in synaptic events;
+//! - `idle-N-STRUCTURE`: the same chip without any input, in cores times steps.
 //!
 //! `hot flatten OUT` writes `reference_256` for the plain C program that scripts/bench_sim.sh compares with.
 
@@ -17,6 +18,7 @@ use sim::probe::NoProbe;
 use sim::steps::Recorder;
 use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Simulator};
+use spikes::Binned;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::BufWriter;
@@ -96,15 +98,20 @@ fn main() -> Result<(), Error> {
             Ok(1)
         });
     }
-    if let Some((cores, structure)) = name.strip_prefix("cores-").and_then(|rest| rest.split_once('-')) {
-        let (network, input, platform) = busy_cores(cores.parse()?, 64, 128, 50);
+    if let Some((what @ ("cores" | "idle"), rest)) = name.split_once('-')
+        && let Some((cores, structure)) = rest.split_once('-')
+        && let Ok(cores) = cores.parse()
+    {
+        let (steps, structure) = (50, structure.parse()?);
+        let (network, input, platform) = busy_cores(cores, 64, 128, steps);
         let image =
             compiler::image(&network, b"", &platform, Structure::RingBuffer).map_err(|v| format!("{v:?}"))?;
-        let structure = structure.parse()?;
         let mut simulator = Simulator::new(&image, structure, Options::default())?;
+        let idle = what == "idle";
+        let input = if idle { Binned::from_pairs(Vec::new(), steps) } else { input };
         return repeat(name, times, || {
             let outcome = simulator.run(black_box(&input))?;
-            Ok(emitted(&outcome, structure))
+            Ok(if idle { u64::from(cores * steps) } else { emitted(&outcome, structure) })
         });
     }
     let (kind, structure) = match name.split_once('-') {
@@ -119,8 +126,9 @@ fn main() -> Result<(), Error> {
         });
     };
     if kind == "statistics" {
+        let mut recorder = Recorder::new(&simulator);
         return repeat(name, times, || {
-            let (outcome, record) = Recorder::run(&mut simulator, black_box(&input), &mut NoProbe)?;
+            let (outcome, record) = recorder.run(&mut simulator, black_box(&input), &mut NoProbe)?;
             black_box(record);
             Ok(emitted(&outcome, structure))
         });

@@ -209,7 +209,7 @@ fn record(network: &Network, platform: &Platform, structure: Structure) -> Recor
     let input = Binned::from_pairs((0..channels).map(|c| (0, c)).collect(), network.steps);
     let image = compiler::image(network, b"", platform, structure).expect("fits");
     let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
-    Recorder::run(&mut simulator, &input, &mut NoProbe).expect("runs").1
+    Recorder::new(&simulator).run(&mut simulator, &input, &mut NoProbe).expect("runs").1
 }
 
 fn held(record: &Record, step: usize) -> (&str, &str) {

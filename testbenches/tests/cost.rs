@@ -16,8 +16,10 @@ use sim::{Options, Program, Simulator};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use testbenches::golden::Vector;
 use testbenches::page::{compare_page, in_browser};
+use testbenches::programs::built;
 
 /// Three neurons in a chain: input -> 0 (delay 1), 0 -> 1 (delay 5), 1 -> 2 (delay 3), all of weight 100; 12 steps.
 fn three_neurons(platform: &Platform) -> Image {
@@ -247,15 +249,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").into()
 }
 
-/// The `sim` binary, built beside this test.
 fn sim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO"))
-        .args(["run", "-q", "-p", "sim", "--manifest-path"])
-        .arg(root().join("Cargo.toml"))
-        .arg("--")
-        .args(arguments)
-        .output()
-        .expect("cargo runs")
+    static SIM: OnceLock<[PathBuf; 1]> = OnceLock::new();
+    Command::new(&SIM.get_or_init(|| built(["sim"]))[0]).args(arguments).output().expect("runs")
 }
 
 fn ok(arguments: &[&str]) {

@@ -8,6 +8,7 @@ use sim::{Options, Simulator};
 use spikes::{Binned, SpikeFile};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use testbenches::programs::built;
 
 /// Samples of `digits.npz` by voices that training never heard, and those that the image carries.
 /// `digits.toml` states the first, `scripts/make_default.sh` both.
@@ -117,15 +118,14 @@ fn a_recorded_voice_gives_the_golden_spikes_on_both_structures() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let spikes = folder.path().join("digit.npz");
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "-q", "-p", "model", "--manifest-path"])
-        .arg(root().join("Cargo.toml"))
-        .args(["--", "encode", "--quiet", "--cache"])
+    let [model] = built(["model"]);
+    let status = Command::new(model)
+        .args(["encode", "--quiet", "--cache"])
         .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("ear-cache"))
         .arg("--output")
         .args([&spikes, &recording])
         .status()
-        .expect("cargo runs");
+        .expect("runs");
     assert!(status.success());
     let (network, _) = network();
     let image = Image::read(&root().join("shd.bin")).expect("shd.bin");

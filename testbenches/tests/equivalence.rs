@@ -3,7 +3,7 @@
 use hw::Platform;
 use hw::image::Image;
 use hw::platform::Structure;
-use model::network::Network;
+use model::network::{Kind, Network, Population, Projection, Reset, Synapse};
 use proptest::prelude::*;
 use proptest::test_runner::{TestRng, TestRunner};
 use sim::{Options, Outcome, Simulator};
@@ -136,7 +136,6 @@ fn golden_and_simulator_agree_for_a_fresh_seed() {
 
 /// Every neuron of one recurrent population fires in every step, to every other, on every core.
 fn all_to_all(size: u32, steps: u32) -> (Network, Binned) {
-    use model::network::{Kind, Population, Projection, Reset, Synapse};
     let pairs = |weight: i8| {
         (0..size).flat_map(|pre| (0..size).map(move |post| Synapse { pre, post, delay: 1, weight })).collect()
     };
@@ -179,6 +178,37 @@ fn all_to_all_traffic_through_buffers_one_deep_ends() {
     let golden = model::golden::run(&network, &input);
     assert_eq!(golden.spikes.len(), 5 * 64, "every neuron fires in every step but the first");
     assert!(agree(&network, &input, &crowded()).expect("agrees"));
+}
+
+#[test]
+fn cores_that_have_come_to_rest_wake_up_as_they_were() {
+    let synapse = |pre, post| Synapse { pre, post, delay: 1 + (15 * pre + 3 * post) as u16, weight: 40 };
+    let reach = |n: u32| (0..n).flat_map(|pre| (0..4).map(move |post| synapse(pre, post))).collect();
+    let (mut network, _) = all_to_all(4, 400);
+    network.populations[1].kind = Kind::Lif {
+        reset: Reset::Subtract,
+        decay: vec![1, 100, 2048, 4096],
+        threshold: vec![30, 50, 100, 1],
+    };
+    network.populations.push(Population {
+        name: "out".into(),
+        kind: Kind::Integrator { decay: vec![4096, 2000, 300, 40] },
+        size: 4,
+    });
+    network.projections[0].synapses = reach(3);
+    network.projections[1].target = 2;
+    network.projections[1].synapses = reach(4);
+    // Silences shorter and longer than the longest delay, and than what the membranes take to fade.
+    let input = [0, 1, 70, 75, 230, 399].map(|step| (step, step % 3)).to_vec();
+    let input = Binned::from_pairs(input, 400);
+    let golden = model::golden::run(&network, &input);
+    assert!(golden.spikes.iter().any(|s| s.step > 230) && golden.scores.iter().any(|s| *s != 0));
+    for neurons in [1, 4] {
+        let mut platform = crowded();
+        (platform.core.neurons, platform.core.readouts) = (neurons, neurons);
+        compiler::image(&network, b"", &platform, Structure::RingBuffer).unwrap_or_else(|e| panic!("{e:?}"));
+        assert!(agree(&network, &input, &platform).expect("agrees"));
+    }
 }
 
 #[test]

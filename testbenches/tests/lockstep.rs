@@ -4,8 +4,9 @@ use hw::image::{CoreImage, Image};
 use hw::layout::{Memory, Widths};
 use hw::machine::{Cycle, Machine};
 use hw::{Platform, Structure};
-use sim::lockstep::{Change, Components, Difference, Lockstep, Signal, Value, Watch};
-use sim::probe::{Probe, SynapticOperation};
+use sim::lockstep::{Also, Change, Components, Difference, Lockstep, Signal, Value, Watch};
+use sim::probe::{NoProbe, Probe, SynapticOperation};
+use sim::steps::Recorder;
 use sim::{Error, Options, Simulator};
 use std::ops::ControlFlow;
 use testbenches::golden::Vector;
@@ -138,6 +139,93 @@ fn a_bit_that_flips_in_a_register_is_told_in_its_cycle() {
         // What broke off leaves nothing behind.
         let report = both.run(&vector.binned(0), &mut ()).expect("runs");
         assert_eq!(report.difference, None);
+    }
+}
+
+/// Flips a bit of what the fast model says of a signal that a step sets.
+struct Misread {
+    step: u32,
+    signal: (&'static str, &'static str),
+    /// The cycle in which it is wrong.
+    cycle: Option<u64>,
+}
+
+impl Watch for Misread {
+    fn fast(&mut self, step: u32, signals: &[Signal], changes: &mut Vec<Change>) {
+        if step < self.step || self.cycle.is_some() {
+            return;
+        }
+        let is = |s: &Signal| (&s.component[..], &s.name[..]) == self.signal;
+        let signal = signals.iter().position(is).expect("there") as u32;
+        if let Some(change) = changes.iter_mut().find(|c| c.signal == signal)
+            && let Value::Set(value) = &mut change.value
+        {
+            *value ^= 1;
+            self.cycle = Some(change.cycle);
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_flips_in_the_fast_model_is_told_in_its_cycle() {
+    let (vector, image) = image();
+    for structure in Structure::ALL {
+        let mut both = side_by_side(&image, &image, structure, &Components::All);
+        for signal in [
+            ("router_2_0", "west_out_flit"),
+            ("core_1_0", "soma.membrane"),
+            ("core_0_0", "accumulator.data"),
+            ("core_0_0", "input.axon"),
+        ] {
+            let mut wrong = Misread { step: 4, signal, cycle: None };
+            let found = difference(&mut both, &vector, &mut wrong);
+            assert_eq!(Some(found.cycle), wrong.cycle, "{structure}: {found}");
+            assert_eq!((&found.component[..], &found.signal[..]), signal, "{structure}: {found}");
+            assert_eq!((found.rtl ^ found.fast, found.others), (1, 0), "{structure}: {found}");
+        }
+    }
+}
+
+/// Holds the first flit of a step back for a cycle in the register of a link in RTL.
+struct Held {
+    step: u32,
+    valid: &'static str,
+    /// When it should have come.
+    cycle: Option<i64>,
+}
+
+impl Watch for Held {
+    fn rtl(&mut self, cycle: &mut Cycle<'_>) -> ControlFlow<()> {
+        let valid = cycle.circuit.peek(self.valid).expect("there");
+        match self.cycle {
+            None if cycle.step >= self.step && valid == 1 => {
+                cycle.circuit.poke(self.valid, 0).expect("a register");
+                self.cycle = Some(cycle.cycle);
+            }
+            Some(at) if cycle.cycle == at + 1 => cycle.circuit.poke(self.valid, 1).expect("a register"),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_flit_that_comes_a_cycle_late_in_rtl_is_told_in_the_cycle_in_which_it_should_have_come() {
+    let (vector, image) = image();
+    for structure in Structure::ALL {
+        let mut both = side_by_side(&image, &image, structure, &Components::All);
+        for (component, signal, valid) in [
+            ("router_2_0", "west_out_valid", "router_2_0.west_out_valid"),
+            ("injector_0", "valid", "injector_0.out_valid"),
+        ] {
+            let mut held = Held { step: 4, valid, cycle: None };
+            let found = difference(&mut both, &vector, &mut held);
+            assert_eq!(Some(found.cycle.cast_signed()), held.cycle, "{structure}: {found}");
+            assert_eq!(
+                (&found.component[..], &found.signal[..], found.rtl, found.fast),
+                (component, signal, 0, 1)
+            );
+        }
     }
 }
 
@@ -274,7 +362,8 @@ fn what_the_command_calls_ends_with_status_1_and_leaves_waves() {
         let _ = std::fs::remove_file(&path);
         let components = components.parse().expect("anything parses");
         let mut both = side_by_side(&image, &image, Structure::RingBuffer, &components);
-        let error = both.check(&vector.binned(0), &path, &mut { fault }).expect_err("a fault");
+        let also = Also { recorder: None, probe: &mut NoProbe };
+        let error = both.check(&vector.binned(0), &path, &mut { fault }, also).expect_err("a fault");
         assert_eq!(error.status(), 1);
         assert!(error.to_string().contains("lockstep.vcd"), "{error}");
         wellen::simple::read(&path).expect("wellen reads it");
@@ -290,8 +379,40 @@ fn what_the_command_calls_ends_with_status_1_and_leaves_waves() {
     // Without a fault there is nothing to leave.
     std::fs::remove_file(&path).expect("there");
     let mut both = side_by_side(&image, &image, Structure::RingBuffer, &Components::All);
-    both.check(&vector.binned(0), &path, &mut ()).expect("agrees");
+    let also = Also { recorder: None, probe: &mut NoProbe };
+    both.check(&vector.binned(0), &path, &mut (), also).expect("agrees");
     assert!(!path.exists());
+    // A fast model that holds a wait of two cycles for a deadlock: it is compared up to there.
+    for structure in Structure::ALL {
+        let options = Options { patience: Some(2), ..Options::default() };
+        let fast = Simulator::new(&image, structure, options).expect("built");
+        let machine = Machine::new(&image, structure).expect("a circuit");
+        let mut both = Lockstep::new(fast, machine, &Components::All).expect("fits");
+        let also = Also { recorder: None, probe: &mut NoProbe };
+        let error = both.check(&vector.binned(0), &path, &mut (), also).expect_err("impatient");
+        assert_eq!(error.status(), 1);
+        let Error::Stopped { source, .. } = &error else { panic!("{error}") };
+        let Error::Deadlock { cycle, .. } = **source else { panic!("{error}") };
+        let wave = wellen::simple::read(&path).expect("wellen reads it");
+        assert_eq!(wave.time_table().last().map(|t| t / 10_000), Some(cycle), "{error}");
+        std::fs::remove_file(&path).expect("there");
+    }
+}
+
+#[test]
+fn what_is_recorded_by_step_in_lockstep_is_what_is_recorded_without() {
+    let (vector, image) = image();
+    let input = vector.binned(0);
+    for structure in Structure::ALL {
+        let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
+        let mut recorder = Recorder::new(&simulator);
+        let (_, alone) = recorder.run(&mut simulator, &input, &mut NoProbe).expect("runs");
+        let mut both = side_by_side(&image, &image, structure, &Components::All);
+        let waves = std::path::Path::new("never written");
+        let also = Also { recorder: Some(&mut recorder), probe: &mut NoProbe };
+        let report = both.check(&input, waves, &mut (), also).expect("agrees");
+        assert_eq!(report.record, Some(alone), "{structure}");
+    }
 }
 
 /// An image whose queues hold so many events.

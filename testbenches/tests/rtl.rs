@@ -187,8 +187,8 @@ fn random_networks(cases: u32, rng: TestRng) {
     let config = testbenches::keeping(cases);
     let compile = |network: &_, platform: &_, structure| compiler::image(network, b"", platform, structure);
     // Each case runs on both structures: none is passed over.
-    let fits = random::case().prop_filter("a network that fits a small mesh", |(network, _, platform)| {
-        platform.cores() <= 9 && Structure::ALL.iter().all(|&s| compile(network, platform, s).is_ok())
+    let fits = random::case().prop_filter("a network that fits its platform", |(network, _, platform)| {
+        Structure::ALL.iter().all(|&s| compile(network, platform, s).is_ok())
     });
     let spikes = Cell::new(0);
     TestRunner::new_with_rng(config, rng)
@@ -217,6 +217,46 @@ fn random_networks_run_as_in_the_golden_model_for_a_fixed_seed() {
 #[test]
 fn random_networks_run_as_in_the_golden_model_for_a_fresh_seed() {
     random_networks(cases(8), rng(fresh_seed()));
+}
+
+/// Random networks whose queues hold some events fewer than they need: both sides lose the first in the same cycle.
+fn shallow_queues(cases: u32, rng: TestRng) {
+    let queue = Structure::SharedQueue;
+    let simulator = |network: &_, platform: &_| {
+        let image = compiler::image(network, b"", platform, queue).ok()?;
+        Some((Simulator::new(&image, queue, Options::default()).expect("built"), image))
+    };
+    let deep = (random::case(), any::<proptest::sample::Index>()).prop_filter_map(
+        "a queue that holds two events",
+        |((network, input, mut platform), depth)| {
+            let outcome = simulator(&network, &platform)?.0.run(&input).expect("runs");
+            let peak = outcome.cores.iter().map(|c| c.queue_peak).max()?;
+            platform.shared_queue.depth =
+                1 + depth.index(usize::try_from(peak).ok()?.checked_sub(1).filter(|&n| n > 0)?) as u32;
+            Some((network, input, platform))
+        },
+    );
+    TestRunner::new_with_rng(testbenches::keeping(cases), rng)
+        .run(&deep, |(network, input, platform)| {
+            let (mut fast, image) = simulator(&network, &platform).expect("it fits");
+            let overflows = fast.run(&input).expect("runs").overflows;
+            prop_assert!(!overflows.is_empty());
+            let report = side_by_side(&image, queue).run(&input, &mut ()).expect("runs");
+            prop_assert_eq!(report.difference, None);
+            prop_assert_eq!(report.outcome.expect("no difference").overflows, overflows);
+            Ok(())
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn queues_that_are_too_shallow_overflow_in_the_same_cycle_for_a_fixed_seed() {
+    shallow_queues(cases(10), rng(12));
+}
+
+#[test]
+fn queues_that_are_too_shallow_overflow_in_the_same_cycle_for_a_fresh_seed() {
+    shallow_queues(cases(5), rng(fresh_seed()));
 }
 
 /// An image of a golden vector on four cores, and its first sample by step.

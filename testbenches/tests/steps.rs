@@ -344,10 +344,11 @@ fn series_add_up(cases: u32, rng: TestRng) {
                 let mut simulator = Simulator::new(&image, structure, Options::default()).expect("built");
                 let plain = simulator.run(&input).expect("runs");
                 let mut seen = Seen::new(&simulator, structure);
-                let (outcome, record) = Recorder::run(&mut simulator, &input, &mut seen).expect("runs");
+                let mut recorder = Recorder::new(&simulator);
+                let (outcome, record) = recorder.run(&mut simulator, &input, &mut seen).expect("runs");
                 prop_assert_eq!(&outcome, &plain, "recording changes nothing");
                 check(&record, &outcome, &seen, &emitted(&network, &input, &outcome));
-                let (again, alone) = Recorder::run(&mut simulator, &input, &mut NoProbe).expect("runs");
+                let (again, alone) = recorder.run(&mut simulator, &input, &mut NoProbe).expect("runs");
                 prop_assert_eq!((again, alone), (plain, record), "nor does a fine probe beside it");
             }
             ran.set(ran.get() + u32::from(fitted));
@@ -398,7 +399,7 @@ fn the_worked_example_names_what_held_its_barrier() {
     let image = compiler::image(&network, b"", &platform, Structure::RingBuffer).expect("fits");
     let mut simulator = Simulator::new(&image, Structure::RingBuffer, Options::default()).expect("built");
     let input = Binned::from_pairs(vec![(0, 0)], 2);
-    let (_, record) = Recorder::run(&mut simulator, &input, &mut NoProbe).expect("runs");
+    let (_, record) = Recorder::new(&simulator).run(&mut simulator, &input, &mut NoProbe).expect("runs");
     let path = &record.chip.path;
     // Sent in 0, at the head of the port in 4 and taken, quiet in 8; then four cycles of barrier.
     assert_eq!(

@@ -301,16 +301,21 @@ impl<E: Real> Engine<E> {
         }
     }
 
-    /// Spikes of each neuron of a hidden population over the whole batch, dropped neurons left out.
+    /// Spikes of each neuron of a hidden population over the whole batch, dropped neurons left out; smoothed spikes
+    /// count by their heights.
     #[must_use]
-    pub fn counts(&self, state: &State<E>, population: usize) -> Vec<u64> {
-        let mut out = vec![0; self.plan.tiles(population) * LANES];
+    pub fn counts(&self, state: &State<E>, population: usize) -> Vec<f64> {
+        let mut out = vec![0.0; self.plan.net.sizes[population]];
         for events in &state.events[population] {
-            for (out, w) in out.iter_mut().zip(events.offsets.windows(2)) {
-                *out += u64::from(w[1] - w[0]);
+            for (neuron, out) in out.iter_mut().enumerate() {
+                let (spikes, heights) = events.of(neuron);
+                *out += if heights.is_empty() {
+                    spikes.len() as f64
+                } else {
+                    heights.iter().map(|h| h.wide()).sum()
+                };
             }
         }
-        out.truncate(self.plan.net.sizes[population]);
         out
     }
 

@@ -15,6 +15,7 @@ pub mod data;
 pub mod engine;
 pub mod events;
 mod kernels;
+pub mod loss;
 pub mod net;
 mod neurons;
 pub mod optimiser;

@@ -109,6 +109,10 @@ pub trait Real:
     fn wide(self) -> f64;
     /// self * a + b, rounded once.
     fn fused(self, a: Self, b: Self) -> Self;
+    /// e to it.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
     /// Runs a job on an instruction set that is [`Simd::available`].
     fn run(simd: Simd, job: impl Job<Self>);
 }
@@ -125,6 +129,12 @@ impl Real for f32 {
     #[inline(always)]
     fn fused(self, a: Self, b: Self) -> Self {
         self.mul_add(a, b)
+    }
+    fn exp(self) -> Self {
+        self.exp()
+    }
+    fn ln(self) -> Self {
+        self.ln()
     }
     #[inline]
     fn run(simd: Simd, job: impl Job<Self>) {
@@ -155,6 +165,12 @@ impl Real for f64 {
     #[inline(always)]
     fn fused(self, a: Self, b: Self) -> Self {
         self * a + b
+    }
+    fn exp(self) -> Self {
+        self.exp()
+    }
+    fn ln(self) -> Self {
+        self.ln()
     }
     fn run(_: Simd, job: impl Job<Self>) {
         // Safety: plain code needs nothing.

@@ -6,6 +6,7 @@ use super::augment::augment;
 use super::config::{Config, Learn, Prune};
 use super::data::Sample;
 use super::engine::{Batch, Effective, Engine, Gradients, State};
+use super::loss::{Rates, cross_entropy};
 use super::net::Plan;
 use super::optimiser::{Adam, rate};
 use super::parameters::{Parameters, SIGMA_END};
@@ -22,7 +23,7 @@ use spikes::Binned;
 /// What an epoch or an evaluation gave.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Mean cross entropy.
+    /// Mean cross entropy, in training against smoothed labels.
     pub loss: f64,
     /// Share of samples whose highest score is their label.
     pub accuracy: f64,
@@ -431,7 +432,7 @@ impl Trainer {
         (self.state, self.gradients) = (state, gradients);
     }
 
-    /// Adds the cross entropies of a batch to the sums; their derivatives by the scores.
+    /// Adds the cross entropies of a batch to the sums; derivatives of their mean by the scores.
     fn losses(&mut self, state: &State<f32>, labels: &[usize], smoothing: f32) -> Vec<Vec<f32>> {
         let unit = self.config.sharpness / self.engine.plan.net.steps as f32;
         let each = unit / labels.len() as f32;
@@ -443,16 +444,10 @@ impl Trainer {
             } else {
                 first_highest(&scores)
             };
-            let logits: Vec<f32> = scores.iter().map(|s| s * unit).collect();
-            let top = logits.iter().copied().fold(f32::MIN, f32::max);
-            let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
-            let spread = smoothing / logits.len() as f32;
-            let target = |c: usize| spread + if c == label { 1.0 - smoothing } else { 0.0 };
-            self.sums.loss += f64::from(sum.ln() + top - logits[label]);
+            let (loss, by_logit) = cross_entropy(&scores, unit, label, smoothing);
+            self.sums.loss += f64::from(loss);
             self.sums.correct += usize::from(best == label);
-            out.push(
-                logits.iter().enumerate().map(|(c, l)| ((l - top).exp() / sum - target(c)) * each).collect(),
-            );
+            out.push(by_logit.into_iter().map(|d| d * each).collect());
         }
         self.sums.samples += labels.len();
         out
@@ -463,21 +458,13 @@ impl Trainer {
     fn rates(&mut self, state: &State<f32>, samples: usize) -> Vec<Vec<f32>> {
         let plan = &self.engine.plan;
         let (high, penalty) = (self.ceiling, self.config.density_penalty);
-        let low = self.config.density_low.min(high);
+        let rates = Rates { high, low: self.config.density_low.min(high), penalty };
         let mut out = vec![Vec::new(); plan.net.sizes.len()];
         self.sums.spikes.resize(plan.readout() - 1, 0);
         for (p, out) in out.iter_mut().enumerate().take(plan.readout()).skip(1) {
             let counts = self.engine.counts(state, p);
-            let all: u64 = counts.iter().sum();
-            self.sums.spikes[p - 1] += all;
-            let each = (samples * plan.net.steps) as f32;
-            let cells = each * counts.len() as f32;
-            let above = (all as f32 / cells - high).max(0.0);
-            let by = |&count: &u64| {
-                let below = (low - count as f32 / each).max(0.0);
-                2.0 * penalty * (above - below) / cells
-            };
-            *out = counts.iter().map(by).collect();
+            self.sums.spikes[p - 1] += counts.iter().sum::<f64>() as u64;
+            *out = rates.cost(&counts, samples * plan.net.steps).1;
             out.resize(plan.tiles(p) * LANES, 0.0);
         }
         out
