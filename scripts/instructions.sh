@@ -13,7 +13,7 @@ cargo build --locked --release -q -p testbenches -p sim -p compiler --bins --exa
 hot=${CARGO_TARGET_DIR:-target}/release/examples/hot
 loops="floor ring-buffer shared-queue statistics-ring-buffer statistics-shared-queue mesh
 load-ring-buffer load-shared-queue cores-16-ring-buffer cores-16-shared-queue idle-256-ring-buffer idle-256-shared-queue
-vcd-ring-buffer vcd-shared-queue writer-ring-buffer writer-shared-queue"
+vcd-ring-buffer writer-ring-buffer"
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
 export hot found

@@ -1,5 +1,5 @@
-//! Runs a hot loop so many times and prints `LOOP RUNS SECONDS TOTAL WORK`: CPU seconds of its busiest thread and of all, user
-//! and system, and the work of one run in the loop's own unit. For scripts/bench_sim.sh, scripts/instructions.sh and profilers.
+//! Runs a hot loop so many times and prints `LOOP RUNS SECONDS TOTAL WORK CLOCK`: CPU seconds of its busiest thread and of all,
+//! user and system, the work of one run in the loop's own unit, and seconds on the clock. For scripts/bench_sim.sh, scripts/instructions.sh and profilers.
 //! `hot LOOP TIMES`, with LOOP one of
 //!
 //! - `floor`, `ring-buffer`, `shared-queue`: a sample of `reference_256`, in synaptic events;
@@ -51,14 +51,15 @@ fn image(vector: &Vector) -> Result<Image, Error> {
 /// Runs a loop; its work is that of the last run. Never inlined: scripts/instructions.sh counts what runs inside of it.
 #[inline(never)]
 fn repeat(name: &str, times: u32, mut run: impl FnMut() -> Result<u64, Error>) -> Result<(), Error> {
-    let start = cpu_seconds();
+    let (start, clock) = (cpu_seconds(), std::time::Instant::now());
     let mut work = 0;
     for _ in 0..times {
         work = run()?;
     }
+    let clock = clock.elapsed().as_secs_f64();
     let [all, here] = std::array::from_fn(|i| cpu_seconds()[i] - start[i]);
     // Waves are written on a thread of their own: what counts is the one that has more to do.
-    println!("{name} {times} {:.4} {:.4} {work}", here.max(all - here), all.max(here));
+    println!("{name} {times} {:.4} {:.4} {work} {clock:.4}", here.max(all - here), all.max(here));
     Ok(())
 }
 
