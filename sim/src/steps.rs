@@ -3,6 +3,8 @@
 //! A [`Recorder`] is a probe of flits alone, so that values are still computed in closed form. It notes where each flit
 //! entered a buffer from: these are first in first out, so that flits need no names, and the one flit of a step that
 //! matters is followed back through the notes when the step is over. Counts are differences of those that are kept anyway.
+//!
+//! Long because what is noted of flits and how it is followed back are one argument.
 
 use crate::mesh::{Flit, LINK, Port};
 use crate::probe::{Phase, Probe};

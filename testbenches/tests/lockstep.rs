@@ -1,4 +1,6 @@
 //! Lockstep can fail: a fault of one bit or one cycle, seeded into either side, is told at its cycle and signal.
+//!
+//! Long because every kind of fault has a watch of its own beside its test.
 
 use hw::image::{CoreImage, Image};
 use hw::layout::{Memory, Widths};
