@@ -42,8 +42,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// SHA-256 of bytes, hexadecimal.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
+    digest_of_parts([bytes])
+}
+
+/// SHA-256 of bytes that come part by part, hexadecimal.
+pub fn digest_of_parts<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    let mut all = sha2::Sha256::new();
+    parts.into_iter().for_each(|part| all.update(part));
+    all.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// One spike of a neuron.

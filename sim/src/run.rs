@@ -194,6 +194,16 @@ impl Origin<'_> {
     }
 }
 
+/// SHA-256 of spikes that are in no file: of each sample the times, then the units, as they lie in a file. No archive is made of
+/// them: packing would take longer than the run.
+fn digest_of(spikes: &SpikeFile) -> String {
+    sim::digest_of_parts((0..spikes.len()).map(|sample| {
+        let (times, units) = spikes.sample(sample);
+        let times = times.iter().flat_map(|t| t.to_le_bytes());
+        times.chain(units.iter().flat_map(|u| u.to_le_bytes())).collect::<Vec<u8>>()
+    }))
+}
+
 /// Says what a run was made of, with the digests of its files; `path` is the image's.
 pub fn header(
     path: &Path,
@@ -206,7 +216,7 @@ pub fn header(
     let input = origin.name(path);
     let (input_sha256, seed) = match origin {
         Origin::File(file) => (sim::digest(&read(file)?), None),
-        Origin::Random(random) => (sim::digest(&spikes.to_npz(Path::new(&input))?), Some(random.seed())),
+        Origin::Random(random) => (digest_of(spikes), Some(random.seed())),
         Origin::Stimulus => (sim::digest(image.stimulus.as_deref().unwrap_or_default()), None),
     };
     Ok(Header {
