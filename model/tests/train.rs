@@ -2,7 +2,7 @@
 #![cfg(feature = "train")]
 
 use model::golden;
-use model::network::Network;
+use model::network::{Kind, Network, Reset};
 use model::train::checkpoint;
 use model::train::config::{Config, TrainArgs};
 use model::train::data::Sample;
@@ -371,6 +371,7 @@ fn a_branch_keeps_the_delays_of_its_source_and_refuses_others() {
         ("--recurrent 3", "3", "none"),
         ("--projection input:output=2", "input:output=2", "hidden1:output=9x2"),
         ("--learn positions", "positions", "grid"),
+        ("--reset subtract", "subtract", "zero"),
     ] {
         let (status, text) = command(folder.path(), &format!("{branch} {other}"));
         assert_eq!(status, Some(2), "{other}: {text}");
@@ -385,6 +386,125 @@ fn a_branch_keeps_the_delays_of_its_source_and_refuses_others() {
         let delays = readout_delays(&folder.path().join("net.safetensors")).0;
         assert!(delays.iter().all(|d| d % 2 == 1 && *d <= 9) && delays.len() > 1, "{delays:?}");
     }
+}
+
+#[test]
+fn a_branch_keeps_the_reset_of_its_source_to_its_test() {
+    let folder = tempfile::tempdir().expect("folder");
+    let test = format!("--test {}/data/digits.npz --test-samples 640..660", env!("CARGO_MANIFEST_DIR"));
+    let source = format!(
+        "--reset subtract --delays 13x4 --epochs 2 --integer-epochs 0 {test} --output dense.safetensors"
+    );
+    let (status, before) = command(folder.path(), &source);
+    assert_eq!(status, Some(0), "{before}");
+    let branch = format!(
+        "--from dense.run/float.safetensors --epochs 0 --integer-epochs 1 {test} --output net.safetensors"
+    );
+    let (status, text) = command(folder.path(), &branch);
+    assert_eq!(status, Some(0), "{text}");
+    let float = |text: &str| text.lines().find(|l| l.contains("float:")).map(str::to_string);
+    assert!(float(&text).is_some() && float(&text) == float(&before), "the same network:\n{before}\n{text}");
+    let network = Network::read(&folder.path().join("net.safetensors")).expect("written");
+    for population in &network.populations[1..network.populations.len() - 1] {
+        let subtracts = matches!(population.kind, Kind::Lif { reset: Reset::Subtract, .. });
+        assert!(subtracts, "{}", population.name);
+    }
+    let checkpoint = checkpoint::read(&folder.path().join("net.run/last.safetensors")).expect("whole");
+    assert_eq!(checkpoint.plan.net.reset, Reset::Subtract);
+    // A row a test sample, under its index in the file.
+    let rows = std::fs::read_to_string(folder.path().join("net.run/test.csv")).expect("written");
+    let samples: Vec<u32> = rows.lines().skip(1).filter_map(|l| l.split(',').next()?.parse().ok()).collect();
+    assert_eq!(samples, (640..660).collect::<Vec<_>>());
+    for picture in ["curves.svg", "delays.svg", "weights.svg", "confusion.svg"] {
+        let text = std::fs::read_to_string(folder.path().join("net.run").join(picture)).expect(picture);
+        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{picture}");
+    }
+}
+
+#[test]
+fn a_run_interrupted_before_its_controls_goes_on_to_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = "--delays 13x4 --epochs 1 --integer-epochs 1";
+    let (status, text) = command(folder.path(), &format!("{settings} --output net.safetensors --resume"));
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("--resume") && text.contains("net.run"), "{text}");
+    let (status, text) = command(folder.path(), &format!("{settings} --output net.safetensors"));
+    assert_eq!(status, Some(0), "{text}");
+    let all = format!("{settings} --controls no-delays --output net.safetensors");
+    let (status, text) = command(folder.path(), &format!("{all} --resume"));
+    assert_eq!(status, Some(0), "{text}");
+    assert_eq!(readout_delays(&folder.path().join("net.no-delays.safetensors")), ([1].into(), 1));
+    // One that was killed before its first checkpoint begins.
+    let control = folder.path().join("net.no-delays.safetensors");
+    let bytes = std::fs::read(&control).expect("written");
+    std::fs::remove_file(folder.path().join("net.no-delays.run/last.safetensors")).expect("there");
+    std::fs::remove_file(&control).expect("there");
+    let (status, text) = command(folder.path(), &format!("{all} --resume"));
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("no checkpoint yet"), "{text}");
+    assert!(std::fs::read(&control).expect("written") == bytes);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_the_run_and_ends_with_130() {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = "--delays 13x4 --epochs 3000 --integer-epochs 0 --output net.safetensors";
+    let mut child =
+        begun(folder.path(), settings).stderr(std::process::Stdio::piped()).spawn().expect("runs");
+    let log = folder.path().join("net.run/log.csv");
+    while !log.exists() && child.try_wait().expect("known").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+    let out = child.wait_with_output().expect("ended");
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(130), "{text}");
+    assert!(text.contains("--resume"), "{text}");
+    assert!(checkpoint::read(&folder.path().join("net.run/last.safetensors")).is_ok(), "a whole checkpoint");
+    assert!(!folder.path().join("net.safetensors").exists());
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_learned() {
+    let folder = tempfile::tempdir().expect("folder");
+    let budget = |bits: &str| {
+        let text = "version = 1\nplatform = 'odd'\n[chip]\ncores = 4\nlongest_delay = 63\nmembrane_bits_min = 2\nmembrane_bits_max = 32\naccumulator_bits = BITS\nscore_bits = 48\n[core]\nneurons = 9\naccumulators = 9\nsynapse_words = 9\ninput_axons = 9\noutput_axons = 9\nreadouts = 9\n[cost]\naccumulators = 'one'\nsynapse_words = 1\ninput_axons = 1\noutput_axons = 1\n";
+        std::fs::write(folder.path().join(format!("{bits}.toml")), text.replace("BITS", bits))
+            .expect("written");
+    };
+    budget("0");
+    budget("200");
+    std::fs::write(folder.path().join("c.toml"), "controls = ['no-delays']\nkeep = 1\n").expect("written");
+    for (arguments, says) in [
+        ("--memory 1 --hidden 512", "MiB may be used"),
+        ("--log nowhere/x.jsonl", "nowhere"),
+        ("--budget 0.toml", "accumulator_bits = 0: must be 2 to 64"),
+        ("--budget 200.toml", "accumulator_bits = 200: must be 2 to 64"),
+        ("--projection hidden1:input=3", "hidden1:input"),
+        ("--without controls", "--config"),
+        ("--config c.toml --without kept", "it has controls, keep"),
+    ] {
+        let (status, text) = command(
+            folder.path(),
+            &format!("{arguments} --epochs 1 --integer-epochs 1 --output net.safetensors"),
+        );
+        assert_eq!(status, Some(2), "{arguments}: {text}");
+        assert!(text.contains(says), "{arguments}: {text}");
+        assert!(!folder.path().join("net.run/log.csv").exists(), "{arguments}");
+    }
+    // What a file sets can be left out, and more memory allowed than there is.
+    let settings = "--config c.toml --without controls,keep --memory 17592186044416 --epochs 1 --integer-epochs 1 --output net.safetensors";
+    let (status, text) = command(folder.path(), settings);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(!text.contains("control:"), "{text}");
+    let (status, text) = command(
+        folder.path(),
+        "--resume --config c.toml --without keep --epochs 1 --integer-epochs 1 --output net.safetensors",
+    );
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("control: no-delays"), "{text}");
 }
 
 #[test]

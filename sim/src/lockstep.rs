@@ -225,7 +225,7 @@ impl Lockstep {
         if overflow {
             // A queue that is too short loses events: after that step the sample means nothing.
             let mut run = run;
-            while run.advance(&mut NoProbe)? {}
+            while run.advance(also.probe)? {}
             let outcome = Some(run.finish());
             return Ok(Report { outcome, rtl: None, difference, cycles, values, record: None });
         }

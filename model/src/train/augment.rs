@@ -141,6 +141,10 @@ mod tests {
                 "stretch" => config.stretch = value,
                 "uneven" => config.uneven = value,
                 "band" => config.band = value as u32,
+                "channel-shift" => config.channel_shift = value as u32,
+                "time-shift" => config.time_shift = value as u32,
+                "jitter" => config.jitter = value,
+                "dropout" => config.dropout = value,
                 other => panic!("{other}"),
             }
         }
@@ -161,6 +165,69 @@ mod tests {
             widths.push(gap.len());
         }
         assert!(widths.iter().all(|w| *w <= 60) && widths.iter().any(|w| *w > 40), "{widths:?}");
+    }
+
+    #[test]
+    fn shifts_move_all_spikes_alike_up_to_the_most_and_lose_what_leaves() {
+        let (mut channels, mut steps) = (Vec::new(), Vec::new());
+        for seed in 0..60 {
+            let out = learned("channel-shift=20 time-shift=5", seed);
+            let times: Vec<u32> = (0..100).filter(|&t| !out.step(t).is_empty()).collect();
+            assert_eq!(times.len(), 2);
+            assert_eq!(times[1] - times[0], 40, "both by as much");
+            let row = out.step(times[0]);
+            assert_eq!(row, out.step(times[1]));
+            assert!(row.windows(2).all(|w| w[1] == w[0] + 1), "one block");
+            let by = if row[0] > 0 { i64::from(row[0]) } else { row.len() as i64 - CHANNELS as i64 };
+            assert_eq!(row.len() as i64, CHANNELS as i64 - by.abs(), "what leaves is lost");
+            channels.push(by);
+            steps.push(i64::from(times[0]) - 10);
+        }
+        for (found, most) in [(channels, 20), (steps, 5)] {
+            assert!(found.iter().all(|by| by.abs() <= most), "{found:?}");
+            assert!(found.contains(&most) || found.iter().any(|by| *by > most / 2), "{found:?}");
+            assert!(found.iter().any(|by| *by < -most / 2), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn jitter_moves_every_spike_by_a_normal_deviate_of_its_own() {
+        let out = learned("jitter=3", 1);
+        let moved = (0..100).flat_map(|t| out.step(t).iter().map(move |_| t));
+        let by: Vec<f64> = moved.map(|t| f64::from(t) - if t < 30 { 10.0 } else { 50.0 }).collect();
+        assert_eq!(by.len(), 2 * CHANNELS, "none is lost");
+        let n = by.len() as f64;
+        let (mean, squares) = (by.iter().sum::<f64>() / n, by.iter().map(|b| b * b).sum::<f64>() / n);
+        assert!(mean.abs() < 0.6, "{mean}");
+        assert!((2.4..3.7).contains(&squares.sqrt()), "{}", squares.sqrt());
+    }
+
+    #[test]
+    fn dropout_leaves_a_share_out() {
+        let left = learned("dropout=0.3", 1).channels.len() as f64 / (2 * CHANNELS) as f64;
+        assert!((0.6..0.8).contains(&left), "{left}");
+    }
+
+    #[test]
+    fn a_blend_has_half_the_spikes_of_each_where_their_middles_meet() {
+        let mut config: Config = super::super::config::TrainArgs::default().resolve().expect("defaults");
+        (config.dropout, config.channel_shift, config.blend) = (0.0, 0, 1.0);
+        let of = |step, first: u32| Binned::from_pairs((first..first + 40).map(|c| (step, c)).collect(), 100);
+        let (sample, other) = (of(20, 0), of(40, 100));
+        let (mut from, mut both) = (0, 0);
+        for seed in 0..20 {
+            let out = augment(&config, CHANNELS, &sample, &other, &mut ChaCha8Rng::seed_from_u64(seed));
+            // Halfway between the two, in time and in channel.
+            assert!((0..100).all(|t| t == 30 || out.step(t).is_empty()));
+            assert!(out.channels.iter().all(|c| (50..90).contains(c)), "{:?}", out.channels);
+            from += 1;
+            both += out.channels.len() + out.repeats as usize;
+        }
+        assert!(
+            (24..40).contains(&(both / from)),
+            "about half of 80, the same channel once: {}",
+            both / from
+        );
     }
 
     #[test]

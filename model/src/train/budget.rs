@@ -122,6 +122,17 @@ impl Budget {
         if budget.version != 1 {
             bail!("{}: version {}: this reads version 1", path.display(), budget.version);
         }
+        let chip = &budget.chip;
+        for (field, bits) in [
+            ("membrane_bits_min", chip.membrane_bits_min),
+            ("membrane_bits_max", chip.membrane_bits_max),
+            ("accumulator_bits", chip.accumulator_bits),
+            ("score_bits", chip.score_bits),
+        ] {
+            if !(2..=64).contains(&bits) {
+                bail!("{}: chip.{field} = {bits}: must be 2 to 64", path.display());
+            }
+        }
         Ok(budget)
     }
 

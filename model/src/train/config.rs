@@ -185,6 +185,10 @@ macro_rules! settings {
             #[arg(long, value_name = "FILE")]
             #[serde(skip)]
             pub config: Option<PathBuf>,
+            /// Settings of the --config file to leave out, as if they did not stand there: `controls,keep`
+            #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "config")]
+            #[serde(skip)]
+            pub without: Vec<String>,
             /// Go on from the last checkpoint of the run directory, to the same bytes as a run never stopped
             #[arg(long)]
             #[serde(skip)]
@@ -235,6 +239,7 @@ Examples:
   model train --input digits.npz --samples 0..320 --test digits.npz --test-samples 320..400 --output net.safetensors
   model train --config shd.toml --hidden 64,64 --keep 5 --output net.safetensors
   model train --config shd.toml --resume
+  model train --config shd.toml --without controls
   model train --input recordings --samples groups:anna,ben --test recordings --test-samples groups:cleo --output net.safetensors
                                                                   (recordings/anna/3_anna_0.wav, ..: a folder a speaker)
 
@@ -421,6 +426,18 @@ settings! {
     log: PathBuf;
 }
 
+/// The settings of a file but for some.
+fn without(text: &str, left_out: &[String]) -> Result<toml::Table> {
+    let mut table: toml::Table = text.parse()?;
+    for name in left_out {
+        let there: Vec<_> = table.keys().cloned().collect();
+        table.remove(name).with_context(|| {
+            format!("--without {name}: no setting of the file; it has {}", there.join(", "))
+        })?;
+    }
+    Ok(table)
+}
+
 impl TrainArgs {
     /// The settings: command line, then file, then defaults; checked.
     ///
@@ -430,7 +447,11 @@ impl TrainArgs {
         let mut args = self.clone();
         if let Some(path) = &self.config {
             let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let mut file: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+            let mut file: Self = match &self.without[..] {
+                [] => toml::from_str(&text),
+                left_out => without(&text, left_out)?.try_into(),
+            }
+            .with_context(|| path.display().to_string())?;
             file.relative_to(path.parent().unwrap_or(Path::new("")));
             args.fill(file);
         }
@@ -485,6 +506,11 @@ impl TrainArgs {
         if let Some(asked) = self.learn.filter(|l| *l != source.learn) {
             return Err(has("learn", learn(asked), learn(source.learn)));
         }
+        let reset = |r: ResetTo| if r == ResetTo::Zero { "zero" } else { "subtract" };
+        if let Some(asked) = self.reset.filter(|r| *r != source.reset) {
+            return Err(has("reset", reset(asked), reset(source.reset)));
+        }
+        self.reset = Some(source.reset);
         self.projection = Some(source.projection.clone());
         self.learn = Some(source.learn);
         Ok(())

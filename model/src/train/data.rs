@@ -259,6 +259,8 @@ pub struct Data {
     pub validation: Vec<Sample>,
     /// To test on, once; may be empty.
     pub test: Vec<Sample>,
+    /// Their indices in the file.
+    pub tested: Vec<usize>,
     /// Classes.
     pub classes: usize,
 }
@@ -271,7 +273,8 @@ impl Data {
     pub fn read(config: &super::config::Config, binning: &Binning, place: Place) -> Result<Self> {
         let input = super::config::Config::required(&config.input, "input")?;
         let recordings = Recordings::read(input, config.groups.as_deref(), config.units, place)?;
-        let chosen = recordings.select(&config.samples, &[], config.seed)?;
+        let all = |recordings: &Recordings| (0..recordings.len()).collect::<Vec<_>>();
+        let chosen = recordings.select(&config.samples, &all(&recordings), config.seed)?;
         let validation = recordings.select(&config.validation, &chosen, config.seed)?;
         let left_out: HashSet<usize> = validation.iter().copied().collect();
         let train: Vec<usize> = chosen.into_iter().filter(|i| !left_out.contains(i)).collect();
@@ -298,7 +301,7 @@ impl Data {
                 other = Recordings::read(path, config.groups.as_deref(), config.units, place)?;
                 &other
             };
-            let test = recordings.select(&config.test_samples, &[], config.seed)?;
+            let test = recordings.select(&config.test_samples, &all(recordings), config.seed)?;
             let seen: HashSet<usize> = train.iter().chain(&validation).copied().collect();
             if let Some(i) = test.iter().find(|i| same && seen.contains(i)) {
                 bail!(
@@ -307,6 +310,7 @@ impl Data {
                 );
             }
             out.test = recordings.bin(&test, binning)?;
+            out.tested = test;
             if out.test.is_empty() {
                 bail!("{}: --test-samples selects no samples", path.display());
             }

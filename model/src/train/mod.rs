@@ -72,7 +72,9 @@ pub fn train(args: &TrainArgs) -> Result<()> {
         for control in &config.controls {
             let (config, name) = controlled(&config, *control)?;
             println!("\ncontrol: {name}");
-            run(args, &config, &stop)?;
+            // A run that is resumed may never have come to its controls.
+            let begun = config.directory()?.is_dir();
+            run(&TrainArgs { resume: args.resume && begun, ..args.clone() }, &config, &stop)?;
         }
         Ok(())
     })
@@ -166,8 +168,20 @@ pub fn plan(config: &Config, classes: usize) -> Result<Plan> {
         target,
         delays: delays.steps,
     });
-    let net =
-        Net { steps: config.steps as usize, sizes, reset: reset(config), projections: projections.collect() };
+    let projections: Vec<_> = projections.collect();
+    let name = |p: usize| match p {
+        0 => "input".to_string(),
+        p if p == last => "output".to_string(),
+        p => format!("hidden{p}"),
+    };
+    if let Some(p) = projections.iter().find(|p| p.source >= last || p.target == 0) {
+        bail!(
+            "--projection {}:{}: from the input or a hidden population to a hidden one or the output",
+            name(p.source),
+            name(p.target)
+        );
+    }
+    let net = Net { steps: config.steps as usize, sizes, reset: reset(config), projections };
     Plan::new(net).map_err(anyhow::Error::msg)
 }
 
@@ -180,15 +194,16 @@ fn free_memory() -> Option<u64> {
 
 /// Says what a step needs, and refuses what will not fit.
 fn check_memory(config: &Config, plan: &Plan, data: &Data) -> Result<u64> {
-    let most = config.memory.map(|m| m << 20).or_else(|| free_memory().map(|f| f / 4 * 3));
+    let most = config.memory.map(|m| m.saturating_mul(1 << 20)).or_else(|| free_memory().map(|f| f / 4 * 3));
     let evaluated = data.validation.len().max(data.train.len()).min(trainer::EVALUATED);
-    let needed = plan.bytes(config.batch.max(evaluated));
+    let samples = config.batch.max(evaluated);
+    let needed = plan.bytes(samples, if config.learn == config::Learn::Positions { config.taps } else { 0 });
     if let Some(most) = most.filter(|m| needed > *m) {
+        let smaller = if config.batch > evaluated { "--batch, " } else { "" };
         bail!(
-            "a step of {} samples x {} steps needs {} MiB, and {} MiB may be used; use a smaller --batch, --hidden or --steps, fewer --delays, or raise --memory",
-            config.batch,
+            "{samples} samples x {} steps at a time need {} MiB, and {} MiB may be used; use a smaller {smaller}--hidden or --steps, fewer --delays, or raise --memory",
             config.steps,
-            needed >> 20,
+            needed.div_ceil(1 << 20),
             most >> 20
         );
     }
@@ -198,8 +213,13 @@ fn check_memory(config: &Config, plan: &Plan, data: &Data) -> Result<u64> {
 /// One run: from the first epoch, or from its checkpoint, to the exported network.
 fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let output = Config::required(&config.output, "output")?;
-    spikes::check_place(output).with_context(|| output.display().to_string())?;
+    for path in [output].into_iter().chain(config.log.as_deref()) {
+        spikes::check_place(path).with_context(|| path.display().to_string())?;
+    }
     let directory = config.directory()?;
+    if args.resume && !directory.is_dir() {
+        bail!("--resume: there is no run {}; leave --resume out to begin it", directory.display());
+    }
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     let simd = args.simd.unwrap_or_else(Simd::best);
     let binning = Binning {
@@ -212,9 +232,12 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let data = Data::read(config, &binning, place)?;
     let budget = config.budget.as_deref().map(Budget::read).transpose()?;
     let last = directory.join("last.safetensors");
-    let (mut trainer, mut history) = if args.resume {
+    let (mut trainer, mut history) = if args.resume && last.exists() {
         checkpoint::read(&last)?.resume(config, simd)?
     } else {
+        if args.resume {
+            println!("{}: no checkpoint yet; the run begins", directory.display());
+        }
         (begin(config, simd, &data)?, History::default())
     };
     if let Some(budget) = &budget {
@@ -258,7 +281,7 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let best = history.best.is_some() && config.export == Export::Best;
     let chosen = if best { Network::read(&files.best)? } else { newest.clone() };
     chosen.write(output)?;
-    summary(config, &mut trainer, &history, &data, &newest, &files)?;
+    summary(config, &mut trainer, &history, &data, &newest, &chosen, &files)?;
     let Some(budget) = budget else { return Ok(()) };
     let mut broken = budget.broken(&chosen);
     let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
@@ -300,7 +323,7 @@ fn quantise(
     let bits = budget.map(|b| b.accumulator_bits() - 1);
     if let Err(limits) = trainer.quantise(bits) {
         match budget {
-            Some(budget) if limits.starts_with("accumulator_bits") => {
+            Some(budget) if limits.starts_with("accumulators of ") => {
                 return Err(Unmet { platform: budget.platform.clone(), limits }.into());
             }
             _ => bail!("{limits}"),
@@ -457,18 +480,20 @@ fn prepare(
     Ok(())
 }
 
-/// Says what came of it, and tests, once.
+/// Says what came of it, and tests, once; the pictures are of the network that is exported.
+#[allow(clippy::too_many_arguments)]
 fn summary(
     config: &Config,
     trainer: &mut Trainer,
     history: &History,
     data: &Data,
     newest: &Network,
+    exported: &Network,
     files: &Files,
 ) -> Result<()> {
     history.stages().iter().for_each(|line| println!("{line}"));
     #[cfg(feature = "plots")]
-    pictures(history, newest, files)?;
+    pictures(history, exported, files)?;
     let mut report = serde_json::json!({
         "config": config,
         "stages": history.stages(),
@@ -507,24 +532,25 @@ fn summary(
             table.push_str(&format!(",{name}"));
         }
         table.push('\n');
-        for (i, label) in labels.iter().enumerate() {
-            table.push_str(&format!("{i},{label}"));
+        for (i, (sample, label)) in data.tested.iter().zip(&labels).enumerate() {
+            table.push_str(&format!("{sample},{label}"));
             columns.iter().for_each(|(_, classes)| table.push_str(&format!(",{}", classes[i])));
             table.push('\n');
         }
         write_whole(&files.directory.join("test.csv"), table.as_bytes())?;
         #[cfg(feature = "plots")]
-        if let Some((_, classes)) = columns.last() {
+        {
+            let classes = predictions(exported, &data.test);
             let mut counts = vec![vec![0u64; data.classes]; data.classes];
-            labels.iter().zip(classes).for_each(|(&l, &c)| counts[l][c] += 1);
-            let picture = crate::plot::confusion(&newest.class_labels(), &counts)?;
+            labels.iter().zip(&classes).for_each(|(&l, &c)| counts[l][c] += 1);
+            let picture = crate::plot::confusion(&exported.class_labels(), &counts)?;
             write_whole(&files.directory.join("confusion.svg"), picture.as_bytes())?;
         }
     }
     write_whole(&files.directory.join("report.json"), serde_json::to_string_pretty(&report)?.as_bytes())
 }
 
-/// Curves of the epochs; histograms of the delays and weights of the last network.
+/// Curves of the epochs; histograms of the delays and weights of a network.
 #[cfg(feature = "plots")]
 fn pictures(history: &History, network: &Network, files: &Files) -> Result<()> {
     use crate::plot::{Line, counted, curves, histograms};

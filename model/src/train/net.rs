@@ -181,18 +181,23 @@ impl Plan {
     }
 
     /// Bytes that one step over `batch` samples needs: batch x steps x neurons for membranes and their
-    /// derivatives, the events at a density of one half, weights with gradients and two moments.
+    /// derivatives, the events at a density of one half, weights with gradients and two moments; `taps` learned positions a
+    /// pair (0 where none are learned) with theirs.
     #[must_use]
-    pub fn bytes(&self, batch: usize) -> u64 {
+    pub fn bytes(&self, batch: usize, taps: usize) -> u64 {
         let cells = (batch.div_ceil(self.block) * self.block_rows() * LANES) as u64;
         let neurons: u64 = (1..self.net.sizes.len()).map(|p| self.tiles(p) as u64).sum();
         let weights: u64 = self.layouts.iter().map(|l| l.len() as u64).sum();
         let channels = self.net.sizes[0].div_ceil(LANES) as u64;
+        let positions: u64 = self.layouts.iter().map(|l| (l.tiles() * l.pre * taps * LANES) as u64).sum();
+        // A weight has its value, two moments, gradient, mask, what forward and backward pass see of it, and what that is made
+        // from on the way to integers; a tap a weight and a position, with moments and gradients.
         // f32 membranes and derivatives, masks of two bytes a tile, eight bytes an event.
         cells * neurons * 8
             + cells / LANES as u64 * neurons * 2
             + cells * (neurons + channels) * 4
-            + weights * 21
+            + weights * 33
+            + positions * 32
     }
 }
 

@@ -161,7 +161,9 @@ pub fn offer(plan: &Plan, parameters: &mut Parameters, by: u16) -> Plan {
         }
         let (first, last) = (layout.delays[0], layout.delays[layout.real - 1]);
         let around = |d: u16| {
-            [d.saturating_sub(by), d, d + by].into_iter().filter(move |x| (first..=last).contains(x))
+            [d.saturating_sub(by), d, d.saturating_add(by)]
+                .into_iter()
+                .filter(move |x| (first..=last).contains(x))
         };
         let there: Vec<(usize, u16, usize)> = (0..layout.len())
             .filter(|at| parameters.mask[j][*at])

@@ -80,7 +80,7 @@ impl Scales {
             }
             if most == 0 {
                 return Err(format!(
-                    "accumulator_bits = {}: weights that arrive at one neuron in a step may add up to {widest}; prune more delays (--keep) or use fewer --weight-bits",
+                    "accumulators of {} bits, and one to spare: weights that arrive at one neuron in a step may add up to {widest}; prune more delays (--keep) or use fewer --weight-bits",
                     accumulator_bits.unwrap_or(0)
                 ));
             }
