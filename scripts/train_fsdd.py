@@ -92,7 +92,7 @@ class Work:
         return f"{samples[0]}..{samples[-1] + 1}"
 
     def train(self, name, learn, test, options, origin=None):
-        """Trains and tests once; gives the classes of each test sample, and the CPU seconds of the call that finished it."""
+        """Trains and tests once; gives the classes of each test sample, and the CPU seconds that it took."""
         run = self.directory / "runs" / name
         command = ["train", "--input", self.spikes, "--groups", self.groups,
                    "--samples", "groups:" + ",".join(learn),
@@ -108,6 +108,7 @@ class Work:
             run.mkdir(parents=True)
             told.write_text(json.dumps(command))
         if not done.exists():
+            # Of calls that were interrupted nothing is known: what they spent is missing.
             seconds = call("model", *command, *(["--resume"] if (run / "last.safetensors").exists() else []))
             done.write_text(json.dumps({"cpu": seconds}))
         with open(run / "test.csv", newline="") as file:
@@ -297,17 +298,19 @@ def table(work, output, sizes, wanted, results, chosen, choosing):
     text = []
     for hidden in sizes:
         against = pooled(work, results, hidden, "none", "best") if any(r[0] == "none" for r in wanted) else None
+        whole = pooled(work, results, hidden, "all", "best")
         sizes_text = f"700-{hidden.replace(',', '-')}-10"
         text.append(f"### {sizes_text}\n\n| | synapses | float | integers, best epoch | 95 % | last epoch | "
-                    + " | ".join(work.speakers) + " | against no delays |\n|" + "---|" * (7 + len(work.speakers)))
+                    + " | ".join(work.speakers) + " | against no delays | against all |\n|" + "---|" * (8 + len(work.speakers)))
         for row in wanted:
             best, last, floating = (pooled(work, results, hidden, row[0], c) for c in ("best", "last", "float"))
             low, high = wilson(right(best), n)
             synapses = statistics.mean(report_synapses(results[hidden, row[0], 1, s][2]) for s in work.speakers)
             each = [f"{100 * work.right(best, s) / len(work.samples[s]):.1f}" for s in work.speakers]
             p = "" if row[0] == "none" or against is None else compare(work, best, against)
+            q = "" if row[0] == "all" else compare(work, best, whole)
             text.append(f"| {row[1]} | {synapses:.0f} | {100 * right(floating) / n:.1f} | **{100 * right(best) / n:.1f}** | "
-                        f"{100 * low:.1f} to {100 * high:.1f} | {100 * right(last) / n:.1f} | {' | '.join(each)} | {p} |")
+                        f"{100 * low:.1f} to {100 * high:.1f} | {100 * right(last) / n:.1f} | {' | '.join(each)} | {p} | {q} |")
         seeds = {}
         for (h, row, seed, _) in results:
             if h == hidden:
