@@ -53,9 +53,13 @@ fn reference(c: &mut Criterion) {
     }
     group.finish();
     let bytes = image.to_bytes();
-    c.benchmark_group("load").bench_function("reference_256", |b| {
-        b.iter(|| simulator(&Image::from_bytes(black_box(&bytes)).expect("reads"), Structure::RingBuffer));
-    });
+    let mut group = c.benchmark_group("load");
+    for structure in Structure::ALL {
+        group.bench_function(structure.name(), |b| {
+            b.iter(|| simulator(&Image::from_bytes(black_box(&bytes)).expect("reads"), structure));
+        });
+    }
+    group.finish();
 }
 
 fn mesh(c: &mut Criterion) {

@@ -352,11 +352,13 @@ fn the_page_of_a_report_shows_what_its_statistics_say_and_needs_no_network() {
 #[test]
 #[ignore = "needs Chromium: scripts/setup.sh"]
 fn the_page_of_a_report_in_a_browser_shows_its_totals_and_a_clean_console() {
-    let at = tempfile::tempdir().expect("folder");
-    let folder = report(at.path(), hw::Structure::SharedQueue);
-    let dom = in_browser(&folder.join("index.html"), at.path());
-    let stats = json(&folder.join("stats.json"));
-    assert_eq!(compare_page(&dom, &stats), 27 + 6 * stats["cores"].as_array().expect("cores").len());
+    for structure in hw::Structure::ALL {
+        let at = tempfile::tempdir().expect("folder");
+        let folder = report(at.path(), structure);
+        let dom = in_browser(&folder.join("index.html"), at.path());
+        let stats = json(&folder.join("stats.json"));
+        assert_eq!(compare_page(&dom, &stats), 27 + 6 * stats["cores"].as_array().expect("cores").len());
+    }
 }
 
 #[test]
