@@ -1,4 +1,6 @@
 //! The trainer: learning, equality of export and golden model, determinism, resumption, limits.
+//!
+//! Long because one trainer answers for all of it; each test is one behaviour.
 #![cfg(feature = "train")]
 
 use model::golden;
