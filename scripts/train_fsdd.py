@@ -46,7 +46,8 @@ def rows():
     whole = ["--epochs", str(DENSE), "--integer-epochs", str(INTEGERS)]
     longer = ["--epochs", str(DENSE + PRUNING), "--integer-epochs", str(INTEGERS)]
     branch = ["--epochs", "0", "--integer-epochs", str(INTEGERS)]
-    out = [("all", "all 15 delays a pair", whole, False), ("none", "no delays (all 1)", longer + ["--delays", "1"], False)]
+    out = [("all", "all 15 delays a pair", whole, False),
+           ("all-longer", f"all 15 delays, {PRUNING} epochs more", longer, False), ("none", "no delays (all 1)", longer + ["--delays", "1"], False)]
     for k in KEEP:
         pruned = branch + ["--keep", str(k), "--prune-epochs", str(PRUNING)]
         for mode in MODES:
@@ -102,11 +103,15 @@ class Work:
         if origin:
             command += ["--from", self.directory / "runs" / origin / "float.safetensors"]
         command = [str(word) for word in command]
+        # Other settings of the run that it branches from make it another one.
+        if origin:
+            command.append((self.directory / "runs" / origin / "command.json").read_text())
         told, done = run / "command.json", run / "seconds.json"
         if not (told.exists() and json.loads(told.read_text()) == command):
             shutil.rmtree(run, ignore_errors=True)
             run.mkdir(parents=True)
             told.write_text(json.dumps(command))
+        command = command[:-1] if origin else command
         if not done.exists():
             # Of calls that were interrupted nothing is known: what they spent is missing.
             seconds = call("model", *command, *(["--resume"] if (run / "last.safetensors").exists() else []))
@@ -242,7 +247,7 @@ def main():
     write_csv(args.output / "recipes.csv", [["row", "left_out", "recipe", "inner_accuracy", "chosen"], *recipes, *more])
     print("recipes:", every, "without delays:", fewer, flush=True)
 
-    wanted = [r for r in rows() if re.search(args.rows, r[0]) or r[0] == "all"]
+    wanted = [r for r in rows() if re.search(args.rows, r[0]) or r[0] in ("all", "all-longer")]
     jobs = {}
 
     def one(hidden, out, seed, row):
@@ -298,17 +303,18 @@ def table(work, output, sizes, wanted, results, chosen, choosing):
     text = []
     for hidden in sizes:
         against = pooled(work, results, hidden, "none", "best") if any(r[0] == "none" for r in wanted) else None
-        whole = pooled(work, results, hidden, "all", "best")
+        # Of as many epochs as the other rows.
+        whole = pooled(work, results, hidden, "all-longer", "best")
         sizes_text = f"700-{hidden.replace(',', '-')}-10"
         text.append(f"### {sizes_text}\n\n| | synapses | float | integers, best epoch | 95 % | last epoch | "
-                    + " | ".join(work.speakers) + " | against no delays | against all |\n|" + "---|" * (8 + len(work.speakers)))
+                    + " | ".join(work.speakers) + f" | against no delays | against all, {PRUNING} epochs more |\n|" + "---|" * (8 + len(work.speakers)))
         for row in wanted:
             best, last, floating = (pooled(work, results, hidden, row[0], c) for c in ("best", "last", "float"))
             low, high = wilson(right(best), n)
             synapses = statistics.mean(report_synapses(results[hidden, row[0], 1, s][2]) for s in work.speakers)
             each = [f"{100 * work.right(best, s) / len(work.samples[s]):.1f}" for s in work.speakers]
             p = "" if row[0] == "none" or against is None else compare(work, best, against)
-            q = "" if row[0] == "all" else compare(work, best, whole)
+            q = "" if row[0] == "all-longer" else compare(work, best, whole)
             text.append(f"| {row[1]} | {synapses:.0f} | {100 * right(floating) / n:.1f} | **{100 * right(best) / n:.1f}** | "
                         f"{100 * low:.1f} to {100 * high:.1f} | {100 * right(last) / n:.1f} | {' | '.join(each)} | {p} | {q} |")
         seeds = {}

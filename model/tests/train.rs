@@ -91,7 +91,7 @@ fn delays_learn_an_order_that_is_lost_without_them() {
 fn learned_positions_learn_the_order_too() {
     let samples = order_task();
     let text =
-        "learn = 'positions'\ndelays = '16x1'\ntau = 0.5\ntau-rate = 0.0\nepochs = 80\ninteger-epochs = 30";
+        "learn = 'positions'\ndelays = '16x3'\ntau = 0.5\ntau-rate = 0.0\nepochs = 80\ninteger-epochs = 30";
     let mut trainer = trainer(&config(text), &samples);
     train(&mut trainer, &samples);
     // One synapse a pair.
@@ -219,7 +219,7 @@ fn a_run_goes_on_from_its_checkpoint_to_the_same_bytes() {
                 break;
             }
             let read = checkpoint::read(&path).expect("whole");
-            trainer = read.resume(&config, Simd::best()).expect("the same settings").0;
+            trainer = read.resume(&config, Simd::best(), 0).expect("the same settings").0;
         }
         assert!(std::fs::read(&path).expect("read") == whole, "{learn}");
     }
@@ -234,8 +234,11 @@ fn other_settings_are_refused_when_a_run_goes_on() {
     let path = folder.path().join("c.safetensors");
     std::fs::write(&path, &bytes).expect("written");
     let read = checkpoint::read(&path).expect("whole");
-    let refusal = read.resume(&config("epochs = 3"), Simd::best()).expect_err("refused").to_string();
+    let refusal = read.resume(&config("epochs = 3"), Simd::best(), 0).expect_err("refused").to_string();
     assert!(refusal.contains("`epochs` was 2"), "{refusal}");
+    let read = checkpoint::read(&path).expect("whole");
+    let refusal = read.resume(&first, Simd::best(), 1).expect_err("refused").to_string();
+    assert!(refusal.contains("samples"), "{refusal}");
     std::fs::write(&path, &bytes[..bytes.len() - 3]).expect("written");
     assert!(checkpoint::read(&path).is_err(), "cut off");
 }
@@ -486,6 +489,11 @@ fn what_cannot_be_is_refused_before_anything_is_learned() {
         ("--budget 200.toml", "accumulator_bits = 200: must be 2 to 64"),
         ("--projection hidden1:input=3", "hidden1:input"),
         ("--without controls", "--config"),
+        ("--controls random-delays", "--keep"),
+        ("--keep 2 --prune-epochs 0", "--prune-epochs"),
+        ("--prune axonal", "--keep"),
+        ("--pace gradual", "--keep"),
+        ("--taps 5", "--learn positions"),
         ("--config c.toml --without kept", "it has controls, keep"),
     ] {
         let (status, text) = command(

@@ -41,6 +41,9 @@ struct Description {
     /// Highest density aimed at, where a budget made it lower than that of the settings.
     #[serde(default)]
     ceiling: Option<f32>,
+    /// What the samples were; of a run that had begun before it was kept, nothing.
+    #[serde(default)]
+    data: Option<u32>,
     /// The timetable of pruning, which counts from the delays at the beginning.
     #[serde(default)]
     actions: Option<Vec<(usize, Action)>>,
@@ -87,6 +90,7 @@ pub fn to_bytes(trainer: &Trainer, history: &History) -> Result<Vec<u8>> {
         history: history.clone(),
         before: trainer.before,
         ceiling: Some(trainer.ceiling),
+        data: Some(trainer.data),
         actions: Some(trainer.actions.clone()),
     };
     let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
@@ -234,11 +238,11 @@ impl Checkpoint {
         self.description.before + self.description.place.epoch
     }
 
-    /// The run as it stood.
+    /// The run as it stood; `data` says what the samples are ([`super::data::Data::fingerprint`]).
     ///
     /// # Errors
-    /// Settings that differ from those of the run, by their names.
-    pub fn resume(self, config: &Config, simd: super::simd::Simd) -> Result<(Trainer, History)> {
+    /// Other samples; settings that differ from those of the run, by their names.
+    pub fn resume(self, config: &Config, simd: super::simd::Simd, data: u32) -> Result<(Trainer, History)> {
         let (then, now) = (serde_json::to_value(&self.description.config)?, serde_json::to_value(config)?);
         if let (Some(then), Some(now)) = (then.as_object(), now.as_object()) {
             for (key, value) in now.iter().filter(|(k, _)| !FREE.contains(&k.as_str())) {
@@ -251,12 +255,17 @@ impl Checkpoint {
             }
         }
         let d = self.description;
+        if d.data.is_some_and(|then| then != data) {
+            bail!(
+                "--resume: the samples to learn from and to choose by are not those that the run began with; begin anew without --resume"
+            );
+        }
         let actions =
             d.actions.context("--resume: a checkpoint without its timetable of pruning; begin anew")?;
         let mut trainer = Trainer::at(self.plan, simd, config, self.parameters, actions);
         trainer.adam.steps = d.steps;
         (trainer.scales, trainer.place, trainer.sums) = (d.scales, d.place, d.sums);
-        trainer.before = d.before;
+        (trainer.before, trainer.data) = (d.before, data);
         trainer.ceiling = d.ceiling.unwrap_or(trainer.ceiling);
         Ok((trainer, d.history))
     }

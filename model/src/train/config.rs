@@ -127,7 +127,7 @@ choice! {
     Learn {
         /// One weight for each candidate delay
         Grid,
-        /// Weights with positions, through a Gaussian that narrows (DCLS)
+        /// Weights with positions anywhere from the first to the last candidate delay, through a Gaussian that narrows (DCLS)
         Positions,
     }
 }
@@ -358,7 +358,7 @@ settings! {
     /// Its shape over each phase
     #[arg(value_enum)]
     schedule: Schedule = Schedule::OneCycle;
-    /// Membrane time constant of hidden populations at the start, in steps; three times that for the readout
+    /// Membrane time constant of hidden populations at the start, in steps; three times that for the readout (a network --from has its own)
     #[arg(value_name = "STEPS")]
     tau: f32 = 5.0;
     /// Step size of the time constants, in learning rates; 0 leaves them alone
@@ -513,6 +513,10 @@ impl TrainArgs {
         self.reset = Some(source.reset);
         self.projection = Some(source.projection.clone());
         self.learn = Some(source.learn);
+        if let Some(asked) = self.taps.filter(|taps| *taps != source.taps) {
+            return Err(has("taps", &asked.to_string(), &source.taps.to_string()));
+        }
+        self.taps = Some(source.taps);
         Ok(())
     }
 
@@ -577,6 +581,18 @@ impl Config {
             bail!(
                 "--learn positions learns the delays themselves; leave out --keep and --regrow, or use --learn grid"
             );
+        }
+        let pruned = self.keep.is_some();
+        if pruned && self.prune != Prune::Random && self.prune_epochs == 0 {
+            bail!("--keep needs --prune-epochs above 0, in which the others go");
+        }
+        if !pruned
+            && (matches!(self.prune, Prune::Axonal | Prune::AxonalVariable) || self.pace != Pace::Stepped)
+        {
+            bail!("--prune and --pace say how delays are pruned, and need --keep, which says to how many");
+        }
+        if self.taps != 1 && self.learn == Learn::Grid {
+            bail!("--taps {}: needs --learn positions", self.taps);
         }
         if self.regrow && (self.keep.is_none() || self.prune == Prune::Random) {
             bail!("--regrow needs --keep, and a --prune that is not random");

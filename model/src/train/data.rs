@@ -266,6 +266,19 @@ pub struct Data {
 }
 
 impl Data {
+    /// CRC-32 of the samples to learn from and to choose by, with their labels.
+    #[must_use]
+    pub fn fingerprint(&self) -> u32 {
+        let mut all = crc32fast::Hasher::new();
+        for sample in self.train.iter().chain(&self.validation) {
+            all.update(&(sample.label as u64).to_le_bytes());
+            for numbers in [&sample.input.offsets, &sample.input.channels] {
+                numbers.iter().for_each(|n| all.update(&n.to_le_bytes()));
+            }
+        }
+        all.finalize()
+    }
+
     /// Reads and splits the samples of a run.
     ///
     /// # Errors

@@ -67,10 +67,11 @@ pub fn train(args: &TrainArgs) -> Result<()> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let config = args.resolve()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.map_or(0, usize::from)).build()?;
+    // What is wrong with a control is said before anything is trained.
+    let controls: Vec<_> = config.controls.iter().map(|c| controlled(&config, *c)).collect::<Result<_>>()?;
     pool.install(|| {
         run(args, &config, &stop)?;
-        for control in &config.controls {
-            let (config, name) = controlled(&config, *control)?;
+        for (config, name) in controls {
             println!("\ncontrol: {name}");
             // A run that is resumed may never have come to its controls.
             let begun = config.directory()?.is_dir();
@@ -166,7 +167,11 @@ pub fn plan(config: &Config, classes: usize) -> Result<Plan> {
     let projections = projections.into_iter().map(|(source, target, delays)| Projection {
         source,
         target,
-        delays: delays.steps,
+        delays: match (config.learn, &delays.steps[..]) {
+            // Positions narrow to less than a step: between candidates farther apart they would carry nothing.
+            (config::Learn::Positions, &[first, .., last]) => (first..=last).collect(),
+            _ => delays.steps,
+        },
     });
     let projections: Vec<_> = projections.collect();
     let name = |p: usize| match p {
@@ -195,7 +200,8 @@ fn free_memory() -> Option<u64> {
 /// Says what a step needs, and refuses what will not fit.
 fn check_memory(config: &Config, plan: &Plan, data: &Data) -> Result<u64> {
     let most = config.memory.map(|m| m.saturating_mul(1 << 20)).or_else(|| free_memory().map(|f| f / 4 * 3));
-    let evaluated = data.validation.len().max(data.train.len()).min(trainer::EVALUATED);
+    let most_samples = data.train.len().max(data.validation.len()).max(data.test.len());
+    let evaluated = most_samples.min(trainer::EVALUATED);
     let samples = config.batch.max(evaluated);
     let needed = plan.bytes(samples, if config.learn == config::Learn::Positions { config.taps } else { 0 });
     if let Some(most) = most.filter(|m| needed > *m) {
@@ -232,8 +238,15 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let data = Data::read(config, &binning, place)?;
     let budget = config.budget.as_deref().map(Budget::read).transpose()?;
     let last = directory.join("last.safetensors");
-    let (mut trainer, mut history) = if args.resume && last.exists() {
-        checkpoint::read(&last)?.resume(config, simd)?
+    let files = Files {
+        best: directory.join("best.network.safetensors"),
+        float: directory.join("float.safetensors"),
+        last,
+        directory: directory.clone(),
+    };
+    let resumed = args.resume && files.last.exists();
+    let (mut trainer, mut history) = if resumed {
+        checkpoint::read(&files.last)?.resume(config, simd, data.fingerprint())?
     } else {
         if args.resume {
             println!("{}: no checkpoint yet; the run begins", directory.display());
@@ -265,12 +278,16 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
         group: config.group,
         classes: config.class_names.clone(),
     };
-    let files = Files {
-        best: directory.join("best.network.safetensors"),
-        float: directory.join("float.safetensors"),
-        last,
-        directory,
-    };
+    if !resumed {
+        // Nothing of an earlier run in this directory may be taken for this one's, whenever it is killed.
+        trainer.data = data.fingerprint();
+        for stale in [&files.best, &files.float] {
+            if stale.exists() && config.from.as_ref() != Some(stale) {
+                std::fs::remove_file(stale).with_context(|| stale.display().to_string())?;
+            }
+        }
+        write_whole(&files.last, &checkpoint::to_bytes(&trainer, &history)?)?;
+    }
     epochs(args, &mut trainer, &mut history, &data, &about, &files, budget.as_ref(), stop)?;
     if trainer.scales.is_none() {
         quantise(&mut trainer, &history, &files, budget.as_ref())?;
@@ -281,7 +298,9 @@ fn run(args: &TrainArgs, config: &Config, stop: &AtomicBool) -> Result<()> {
     let best = history.best.is_some() && config.export == Export::Best;
     let chosen = if best { Network::read(&files.best)? } else { newest.clone() };
     chosen.write(output)?;
-    summary(config, &mut trainer, &history, &data, &newest, &chosen, &files)?;
+    summary(config, &mut trainer, &history, &data, &newest, &files)?;
+    #[cfg(feature = "plots")]
+    pictures(&history, &chosen, &data, &files)?;
     let Some(budget) = budget else { return Ok(()) };
     let mut broken = budget.broken(&chosen);
     let inputs: Vec<_> = data.train.iter().map(|s| &s.input).collect();
@@ -311,8 +330,8 @@ fn quantise(
     files: &Files,
     budget: Option<&Budget>,
 ) -> Result<String> {
-    trainer.settle();
     write_whole(&files.float, &checkpoint::to_bytes(trainer, history)?)?;
+    trainer.settle();
     let mut done = format!("{} bits", trainer.config.weight_bits);
     if let Some(budget) = budget
         && let Some(left) = budget.fit(&trainer.engine.plan, &mut trainer.parameters)?
@@ -480,20 +499,16 @@ fn prepare(
     Ok(())
 }
 
-/// Says what came of it, and tests, once; the pictures are of the network that is exported.
-#[allow(clippy::too_many_arguments)]
+/// Says what came of it, and tests, once.
 fn summary(
     config: &Config,
     trainer: &mut Trainer,
     history: &History,
     data: &Data,
     newest: &Network,
-    exported: &Network,
     files: &Files,
 ) -> Result<()> {
     history.stages().iter().for_each(|line| println!("{line}"));
-    #[cfg(feature = "plots")]
-    pictures(history, exported, files)?;
     let mut report = serde_json::json!({
         "config": config,
         "stages": history.stages(),
@@ -538,21 +553,13 @@ fn summary(
             table.push('\n');
         }
         write_whole(&files.directory.join("test.csv"), table.as_bytes())?;
-        #[cfg(feature = "plots")]
-        {
-            let classes = predictions(exported, &data.test);
-            let mut counts = vec![vec![0u64; data.classes]; data.classes];
-            labels.iter().zip(&classes).for_each(|(&l, &c)| counts[l][c] += 1);
-            let picture = crate::plot::confusion(&exported.class_labels(), &counts)?;
-            write_whole(&files.directory.join("confusion.svg"), picture.as_bytes())?;
-        }
     }
     write_whole(&files.directory.join("report.json"), serde_json::to_string_pretty(&report)?.as_bytes())
 }
 
-/// Curves of the epochs; histograms of the delays and weights of a network.
+/// Curves of the epochs; of the network that is exported histograms of delays and weights, and the confusion on the test samples.
 #[cfg(feature = "plots")]
-fn pictures(history: &History, network: &Network, files: &Files) -> Result<()> {
+fn pictures(history: &History, network: &Network, data: &Data, files: &Files) -> Result<()> {
     use crate::plot::{Line, counted, curves, histograms};
     let line = |name: &str, value: &dyn Fn(&Record) -> Option<f64>| -> Line {
         let points = history.records.iter().filter_map(|r| value(r).map(|v| (r.epoch as f64, v)));
@@ -580,7 +587,14 @@ fn pictures(history: &History, network: &Network, files: &Files) -> Result<()> {
         network.projections.iter().map(panel).collect::<Vec<_>>()
     };
     write("delays.svg", histograms("delay, steps", &each(&|s| s.delay.into()))?)?;
-    write("weights.svg", histograms("weight", &each(&|s| s.weight.into()))?)
+    write("weights.svg", histograms("weight", &each(&|s| s.weight.into()))?)?;
+    if data.test.is_empty() {
+        return Ok(());
+    }
+    let mut counts = vec![vec![0u64; data.classes]; data.classes];
+    let classes = predictions(network, &data.test);
+    data.test.iter().zip(classes).for_each(|(sample, class)| counts[sample.label][class] += 1);
+    write("confusion.svg", crate::plot::confusion(&network.class_labels(), &counts)?)
 }
 
 /// The golden model's class of each sample.

@@ -341,6 +341,35 @@ mod tests {
     }
 
     #[test]
+    fn narrow_taps_carry_their_whole_weight_wherever_they_are_on_a_coarse_grid() {
+        use crate::train::config::{Learn, TrainArgs};
+        let args = TrainArgs {
+            learn: Some(Learn::Positions),
+            delays: Some("60x4".parse().expect("delays")),
+            hidden: Some(vec![9, 20]),
+            units: Some(30),
+            ..TrainArgs::default()
+        };
+        let plan = crate::train::plan(&args.resolve().expect("settings"), 3).expect("a network");
+        let mut parameters = Parameters::new(&plan, 5.0, Some(1), &mut ChaCha8Rng::seed_from_u64(1));
+        parameters.sigma = SIGMA_END;
+        let spread = parameters.spread(&plan);
+        for (j, layout) in plan.layouts.iter().enumerate().filter(|(_, l)| l.real > 1) {
+            let taps = parameters.taps[j].as_ref().expect("taps");
+            for pre in 0..layout.pre {
+                for post in 0..layout.post {
+                    let whole = taps.weights.values[taps.at(layout, pre, 0, post)];
+                    let sum: f32 = (0..layout.real).map(|d| spread[j][layout.at(pre, d, post)]).sum();
+                    assert!(
+                        (sum - whole).abs() <= 1e-3 * whole.abs(),
+                        "{j}: {pre} to {post}: {sum} of {whole}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn settled_positions_are_one_synapse_a_tap() {
         let plan = plan();
         let mut parameters = Parameters::new(&plan, 5.0, Some(1), &mut ChaCha8Rng::seed_from_u64(3));

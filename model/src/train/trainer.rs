@@ -105,6 +105,8 @@ pub struct Trainer {
     pub actions: Vec<(usize, Action)>,
     /// Epochs of the runs before, whose network this run began with.
     pub before: usize,
+    /// What the samples are that it learns from and chooses by ([`super::data::Data::fingerprint`]).
+    pub data: u32,
     /// Highest density that hidden populations are pushed down to: as set, or less where a queue overflows.
     pub ceiling: f32,
     state: State<f32>,
@@ -165,6 +167,7 @@ impl Trainer {
             sums: Sums::default(),
             actions,
             before: 0,
+            data: 0,
             ceiling: config.density,
             state: State::default(),
             gradients: Gradients::default(),
