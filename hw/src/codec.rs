@@ -19,7 +19,7 @@ const PREFIX: usize = 8 + 4 + 8 + 8;
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// It cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), if source.kind() == std::io::ErrorKind::NotFound { "; `compiler NETWORK --platform P --output FILE` makes an image" } else { "" })]
     Io {
         /// The file.
         path: PathBuf,
@@ -95,23 +95,10 @@ impl Image {
     pub fn write(&self, path: &Path) -> Result<(), ImageError> {
         let bytes = self.to_bytes();
         let write = || -> std::io::Result<()> {
-            let found = std::fs::metadata(path);
-            if found.as_ref().is_ok_and(|f| !f.is_dir() && (!f.is_file() || path.starts_with("/dev"))) {
-                // A pipe or a device is never replaced by a file.
-                return std::fs::File::options().append(true).open(path)?.write_all(&bytes);
-            }
-            // A link stays, and the file that it names is replaced.
-            let path = if found.is_ok() { path.canonicalize()? } else { path.to_path_buf() };
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let place = rtl::whole::Place::of(path)?;
+            let mut file = place.temporary()?;
             file.write_all(&bytes)?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            }
-            file.persist(&path).map_err(|e| e.error)?;
-            Ok(())
+            place.put(file)
         };
         write().map_err(|source| ImageError::Io { path: path.into(), source })
     }
@@ -248,9 +235,9 @@ impl Header {
         }
         if payload.len() as u64 != self.stimulus.unwrap_or(0) {
             return Err(format!(
-                "{} bytes of stimulus, where the header says {:?}",
+                "{} bytes of stimulus, where the header says {}",
                 payload.len(),
-                self.stimulus
+                self.stimulus.unwrap_or(0)
             ));
         }
         Ok(Image {

@@ -311,7 +311,7 @@ impl Platform {
             out.push(format!("ring_buffer.slots = {}: must be a power of two", r.slots));
         }
         if !(0.001..=100_000.0).contains(&self.clock_mhz) {
-            out.push(format!("clock_mhz = {}: must be 0.001 to 100000", self.clock_mhz));
+            out.push(format!("clock_mhz = {:e}: must be 0.001 to 100000", self.clock_mhz));
         }
         if self.name.is_empty() {
             out.push("name: empty; reports name the platform".into());

@@ -135,7 +135,7 @@ pub struct Args {
     /// Write predictions, cycles and scores as CSV
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
-    /// Write index.html (one page, no network needed), report.txt, report.json, stats.json and its CSVs into this folder
+    /// Write index.html (one page, no network needed), report.txt, stats.json and its CSVs into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// Write every count of the run as JSON, and beside it as .csv, by step as .steps.csv and .path.csv (sim/STATS.md)
@@ -144,7 +144,7 @@ pub struct Args {
     /// Threads for running samples in parallel [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Print the report as JSON
+    /// Print stats.json (sim/STATS.md) in place of the report, series by step only with --stats or --report
     #[arg(long)]
     pub json: bool,
     /// No progress bar and no report on the terminal

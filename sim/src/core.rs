@@ -425,6 +425,10 @@ impl Core {
                 if P::FINE {
                     self.addressed.push(enters);
                 }
+                if port.arrivals.is_empty() {
+                    // The first of the step has nothing to wait for but the update.
+                    self.stats.update_stalls += first - visible.max(port.head);
+                }
                 first
             }
             Structure::SharedQueue => {

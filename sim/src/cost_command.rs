@@ -202,7 +202,7 @@ fn measure(args: &CostArgs, image: &Image, interrupt: &Arc<AtomicBool>) -> Resul
     let mut runs = Vec::new();
     for structure in structures {
         let options = Options { interrupt: Some(Arc::clone(interrupt)), ..Options::default() };
-        let header = header(&args.image, origin, &input, image, structure)?;
+        let header = header(&args.image, origin, &input, image, structure, true)?;
         let mut recorder = Recorder::new(Simulator::new(image, structure, options)?, header);
         for sample in samples.clone() {
             recorder.run(sample, input.label(sample), &input.bin(sample, &binning)?)?;

@@ -10,6 +10,7 @@ mod core;
 pub mod cost;
 pub mod error;
 mod lanes;
+mod lines;
 pub mod lockstep;
 pub mod memory;
 pub mod mesh;
@@ -33,7 +34,7 @@ use hw::image::Image;
 use hw::platform::Structure;
 use mesh::{Endpoints, Flit, Mesh};
 use probe::{NoProbe, Probe};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spikes::Binned;
 use stats::CoreStats;
 use std::sync::Arc;
@@ -65,7 +66,7 @@ pub struct Spike {
 }
 
 /// A queue that was too short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overflow {
     /// Column of the core.
     pub x: u16,
@@ -116,6 +117,8 @@ pub struct Outcome {
     pub hops: u64,
     /// Cycles that heads of router buffers waited for a credit or a grant.
     pub router_stalls: u64,
+    /// Of them, cycles in which another head was granted; in the others there was no credit.
+    pub grant_stalls: u64,
 }
 
 /// Options of a simulator.
@@ -440,6 +443,7 @@ impl Run<'_> {
             injector_stalls: simulator.injector_stalls,
             hops: simulator.mesh.hops(),
             router_stalls: simulator.mesh.stalls(),
+            grant_stalls: simulator.mesh.grant_stalls(),
         }
     }
 }

@@ -36,13 +36,15 @@ pub enum Components {
 }
 
 impl std::str::FromStr for Components {
-    type Err = std::convert::Infallible;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "all" => Self::All,
-            names => Self::Named(names.split(',').map(|n| n.trim().to_string()).collect()),
-        })
+        let names: Vec<_> = text.split(',').map(|n| n.trim().to_string()).collect();
+        match names.iter().any(|n| n == "all") {
+            true if names.len() == 1 => Ok(Self::All),
+            true => Err("`all` stands alone: it is every component".into()),
+            false => Ok(Self::Named(names)),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod cost_command;
 mod curve;
 mod gates_command;
 mod lockstep_run;
+mod parallel;
 mod paths;
 mod random_input;
 mod report;

@@ -227,6 +227,8 @@ pub struct Mesh {
     /// Buffers that run alone and may move, and when the last flit left each buffer of that kind.
     moving: Vec<u32>,
     left: Vec<u64>,
+    /// Of the cycles that a router's heads waited: those in which their output granted another.
+    outdone: Vec<u64>,
     /// Flits in routers' buffers and on the links to them.
     pub in_flight: u64,
     /// Cycles after which nothing is expected to move any more, where nothing has; [`PATIENCE`] in a new mesh.
@@ -360,6 +362,7 @@ impl Mesh {
             returned: Vec::new(),
             moving: Vec::new(),
             left: vec![0; STRIDE * routers],
+            outdone: vec![0; routers],
             in_flight: 0,
             patience: PATIENCE,
         }
@@ -376,6 +379,7 @@ impl Mesh {
         }
         self.taken.fill(0);
         self.left.fill(0);
+        self.outdone.fill(0);
         self.slots.fill(Slot::default());
         (self.active, self.upcoming) = (Set::default(), Set::default());
         self.returned.clear();
@@ -395,9 +399,16 @@ impl Mesh {
         self.nodes.iter().map(|n| n.stalls).sum()
     }
 
-    /// Both of one router.
-    pub(crate) fn traffic(&self, router: usize) -> (u64, u64) {
-        (self.nodes[router].hops, self.nodes[router].stalls)
+    /// Of [`Mesh::stalls`]: cycles in which their output granted another head; in the others it had no credit.
+    #[must_use]
+    pub fn grant_stalls(&self) -> u64 {
+        self.outdone.iter().sum()
+    }
+
+    /// All three of one router.
+    pub(crate) fn traffic(&self, router: usize) -> [u64; 3] {
+        let node = &self.nodes[router];
+        [node.hops, node.stalls, self.outdone[router]]
     }
 
     /// Buffers that a flit may pass, as router and port; all where nobody said which ([`Mesh::expect`]).
@@ -612,6 +623,10 @@ impl Mesh {
             outputs &= outputs - 1;
             let node = &mut self.nodes[router];
             let input = node.choose(wanted, out);
+            let others = wanted >> (8 * out) & 31 & !(1 << input);
+            if others != 0 {
+                self.outdone[router] += u64::from(others.count_ones());
+            }
             let b = &mut node.buffers[input];
             let buffer = STRIDE * router + input;
             let slot = &mut self.slots[buffer * self.slot_count + usize::from(b.head)];

@@ -5,7 +5,7 @@
 
 use crate::cost::page::STYLE;
 use crate::cost::svg::{self, Axis, Bar, Bars, Chart, Draw, Series, escape};
-use crate::memory::Table;
+use crate::memory::Memories;
 use crate::probe::Probe;
 use crate::program::Program;
 use crate::series::PathSeries;
@@ -229,8 +229,10 @@ const TOTALS: Rows<'_> = &[
     ("Flits sent by cores", "/total/counts/flits_sent", "flits"),
     ("Hops between routers", "/total/hops", "flits"),
     ("Waiting in input ports", "/total/stalls/input_port", "cycles"),
+    ("Of them, for neurons to be updated", "/total/stalls/input_port_update", "cycles"),
     ("Waiting at senders", "/total/stalls/sender", "cycles"),
     ("Waiting in routers", "/total/stalls/router", "cycles"),
+    ("Of them, while another was granted", "/total/stalls/router_grant", "cycles"),
     ("Waiting at injectors", "/total/stalls/injector", "cycles"),
 ];
 
@@ -259,7 +261,7 @@ fn section(title: &str, body: &str) -> String {
 
 /// The page of a run; `gallery` is what is drawn of its first sample.
 #[must_use]
-pub fn page(run: &Statistics, image: &Image, memories: &[Table], gallery: Option<&Gallery>) -> String {
+pub fn page(run: &Statistics, image: &Image, gallery: Option<&Gallery>) -> String {
     let json = serde_json::to_value(run).unwrap_or_default();
     let h = &run.header;
     let mut s = format!(
@@ -298,7 +300,7 @@ pub fn page(run: &Statistics, image: &Image, memories: &[Table], gallery: Option
     s.push_str(&section("Queues", &queues(run)));
     s.push_str(&section("Utilisation", &(heat_map(run, image) + &cores(run, &json))));
     s.push_str(&section("Where the cycles went", &cycles(run)));
-    s.push_str(&section("Memory", &memory(memories)));
+    s.push_str(&section("Memory", &memory(&run.memories)));
     let _ = writeln!(
         s,
         "<section><h2>How this page was made</h2><p><code>{}</code></p><p class=\"soft\">{}; image <code>{}</code>, SHA-256 <code>{}</code>, compiled by {}; input SHA-256 <code>{}</code>; network SHA-256 <code>{}</code>. The same numbers and more are in <code>stats.json</code>; <code>sim/STATS.md</code> says what each means.</p></section></main></body></html>",
@@ -337,7 +339,7 @@ fn queues(run: &Statistics) -> String {
     }
 }
 
-/// The mesh with the share of cycles in which each core works.
+/// The mesh with the share of cycles in which each core works, and how many flits pass each router.
 fn heat_map(run: &Statistics, image: &Image) -> String {
     if run.steps.is_none() {
         return NOTHING.into();
@@ -345,25 +347,38 @@ fn heat_map(run: &Statistics, image: &Image) -> String {
     let mesh = &image.platform.mesh;
     let size = (900.0 / f64::from(mesh.width)).min(64.0);
     let (width, height) = (size * f64::from(mesh.width), size * f64::from(mesh.height));
-    let most = run.cores.iter().filter_map(|c| c.utilisation).fold(1e-9, f64::max);
+    // By place: the core's share, and flits that its router passed on, to others or to the core.
+    let sum = |values: &[u64]| values.iter().sum::<u64>();
+    let cores = run.cores.iter().filter_map(|c| {
+        let steps = c.steps.as_ref()?;
+        Some(((c.x, c.y), (c.utilisation, sum(&steps.hops) + sum(&steps.arrivals))))
+    });
+    let routers = run.routers.iter().map(|r| ((r.x, r.y), (None, sum(&r.steps.hops))));
+    let places: HashMap<_, _> = cores.chain(routers).collect();
+    let most = places.values().filter_map(|p| p.0).fold(1e-9, f64::max);
+    let busiest = places.values().map(|p| p.1).max().unwrap_or(0).max(1);
+    let cycles = run.total.cycles.max(1) as f64;
     let mut body = String::new();
     for y in 0..mesh.height {
         for x in 0..mesh.width {
             let (px, py) = (size * f64::from(x), size * f64::from(y));
-            let core = run.cores.iter().find(|c| (c.x, c.y) == (x, y));
-            let share = core.and_then(|c| c.utilisation);
+            let (share, flits) = places.get(&(x, y)).copied().unwrap_or((None, 0));
             let _ = write!(
                 body,
-                "<rect class=\"grid f0\" fill-opacity=\"{:.3}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>router ({x}, {y}){}</title></rect>",
+                "<g><title>core ({x}, {y}){}; its router passes {:.4} flits a cycle</title>\
+                 <rect class=\"grid f0\" fill-opacity=\"{:.3}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\"/>\
+                 <rect class=\"f1\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\"/></g>",
+                share.map_or(" not in use".into(), |u| format!(" works in {:.2} % of the cycles", 100.0 * u)),
+                flits as f64 / cycles,
                 share.map_or(0.0, |u| 0.08 + 0.8 * u / most),
                 px + 1.0,
                 py + 1.0,
                 size - 2.0,
                 size - 2.0,
-                share.map_or(", no core in use".into(), |u| format!(
-                    ", core works in {:.2} % of the cycles",
-                    100.0 * u
-                )),
+                px + 0.1 * size,
+                py + 0.82 * size,
+                0.8 * size * flits as f64 / busiest as f64,
+                0.08 * size,
             );
             if let Some(u) = share.filter(|_| size >= 30.0) {
                 let _ = write!(
@@ -377,7 +392,8 @@ fn heat_map(run: &Statistics, image: &Image) -> String {
         }
     }
     format!(
-        "<p class=\"soft\">Share of the cycles in which a core updates neurons or adds synapses, by its place in the mesh.</p><svg class=\"dl\" style=\"max-width:{width:.0}px\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"utilisation of the mesh\">{body}</svg>"
+        "<p class=\"soft\">By place in the mesh: the share of the cycles in which a core updates neurons or adds synapses; the bars, flits that its router passes, at most {:.3} a cycle.</p><svg class=\"dl\" style=\"max-width:{width:.0}px\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"utilisation of the mesh\">{body}</svg>",
+        busiest as f64 / cycles
     )
 }
 
@@ -451,19 +467,15 @@ fn cycles(run: &Statistics) -> String {
     format!("{}{by_step}{about}{holders}", bars.svg(false))
 }
 
-fn memory(tables: &[Table]) -> String {
-    let totals: Vec<_> = tables.iter().map(|t| (t, t.totals())).collect();
-    let mut kinds: Vec<_> = totals.iter().flat_map(|t| t.1.iter().map(|m| m.memory)).collect();
-    kinds.sort();
-    kinds.dedup();
-    let of = |totals: &[crate::memory::Total], kind| totals.iter().find(|t| t.memory == kind).copied();
+fn memory(all: &[Memories]) -> String {
+    let kinds = Memories::kinds_of(all);
     let mut rows = String::new();
     for kind in &kinds {
         let _ = write!(rows, "<tr><td>{}</td>", kind.name());
-        for (_, totals) in &totals {
-            match of(totals, *kind) {
-                Some(t) => {
-                    let _ = write!(rows, "<td>{}</td><td>{}</td>", t.used_bits, t.allocated_bits);
+        for found in all.iter().map(|m| m.of(*kind)) {
+            match found {
+                Some(k) => {
+                    let _ = write!(rows, "<td>{}</td><td>{}</td>", k.used_bits, k.allocated_bits);
                 }
                 None => rows.push_str("<td>-</td><td>-</td>"),
             }
@@ -471,14 +483,12 @@ fn memory(tables: &[Table]) -> String {
         rows.push_str("</tr>");
     }
     rows.push_str("<tr class=\"sum\"><td>all</td>");
-    for (_, totals) in &totals {
-        let used: u64 = totals.iter().map(|t| t.used_bits).sum();
-        let allocated: u64 = totals.iter().map(|t| t.allocated_bits).sum();
+    for (allocated, used) in all.iter().map(Memories::bits) {
         let _ = write!(rows, "<td>{used}</td><td>{allocated}</td>");
     }
     rows.push_str("</tr>");
     let heads: Vec<String> = std::iter::once("bits, in all cores in use".to_string())
-        .chain(totals.iter().flat_map(|(t, _)| [format!("{}, used", t.structure), "allocated".into()]))
+        .chain(all.iter().flat_map(|m| [format!("{}, used", m.structure), "allocated".into()]))
         .collect();
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let bars = Bars {
@@ -486,20 +496,18 @@ fn memory(tables: &[Table]) -> String {
         subtitle: String::new(),
         label: "bits".into(),
         parts: kinds.iter().enumerate().map(|(i, k)| (k.name().into(), i % 8)).collect(),
-        bars: totals
+        bars: all
             .iter()
-            .map(|(t, totals)| Bar {
-                label: t.structure.to_string(),
-                values: kinds.iter().map(|k| of(totals, *k).map_or(0.0, |t| t.used_bits as f64)).collect(),
+            .map(|m| Bar {
+                label: m.structure.to_string(),
+                values: kinds.iter().map(|k| m.of(*k).map_or(0.0, |k| k.used_bits as f64)).collect(),
                 ..Bar::default()
             })
             .collect(),
     };
-    let refused: String = tables
-        .iter()
-        .filter_map(|t| {
-            Some(format!("<p class=\"note\">{}: no build: {}</p>", t.structure, escape(t.refused.as_ref()?)))
-        })
-        .collect();
+    let refused = all.iter().filter_map(|m| {
+        Some(format!("<p class=\"note\">{}: no build: {}</p>", m.structure, escape(m.refused.as_ref()?)))
+    });
+    let refused: String = refused.collect();
     format!("{}{}{refused}", bars.svg(false), table(&heads, &rows))
 }

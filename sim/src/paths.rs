@@ -12,7 +12,13 @@ pub fn keep_apart(inputs: &[(&str, &Path)], outputs: &[(&str, PathBuf)]) -> Resu
         }
         let same = |other: &&(&str, PathBuf)| self::place(&other.1).as_ref() == Some(&place);
         if let Some((other, _)) = outputs[..i].iter().find(same) {
-            bail!("{option} {}: is the file of {other} too; write to another", path.display());
+            let tables = |option: &str| option.starts_with("--stats");
+            let hint = if tables(option) || tables(other) {
+                " (--stats FILE also writes FILE with .csv, .steps.csv and .path.csv for its ending)"
+            } else {
+                ""
+            };
+            bail!("{option} {}: is the file of {other} too; write to another{hint}", path.display());
         }
     }
     Ok(())

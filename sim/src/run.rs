@@ -2,26 +2,26 @@
 
 use crate::cli::Args;
 use crate::lockstep_run::in_lockstep;
+use crate::parallel::parallel;
 use crate::paths::{can_write, keep_apart};
 use crate::random_input::RandomInput;
-use crate::report::Report;
+use crate::report::{print, report};
 use anyhow::{Context, Result, anyhow, bail};
 use hw::Image;
 use hw::platform::Structure;
-use sim::memory::Table;
+use sim::memory::Memories;
 use sim::page::Gallery;
-use sim::probe::{NoProbe, Probe};
+use sim::probe::Probe;
 use sim::statistics::{Header, Statistics};
 use sim::steps::{Record, Recorder};
 use sim::vcd::{Files, Selection, Waves};
 use sim::{Options, Outcome, Simulator};
 use spikes::{Binned, Binning, ResultsCsv, SampleRange, SpikeFile, SpikesCsv};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether an error means that the user interrupted the run.
 pub fn is_interrupt(error: &anyhow::Error) -> bool {
@@ -35,9 +35,6 @@ pub fn status(error: &anyhow::Error) -> u8 {
 
 /// Runs as the command line says.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupt);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let mut inputs = vec![("--image", args.image.as_path())];
     inputs.extend(args.input.as_deref().map(|p| ("--input", p)));
     let outputs = outputs(args);
@@ -50,6 +47,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         (None, None) => Origin::Stimulus,
     };
     let (input, name) = origin.spikes(&args.image, &image)?;
+    // Until here an interrupt ends the program, which has written nothing.
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupt);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot watch for Ctrl-C")?;
     let waves = args.vcd.is_some() || args.fst.is_some();
     // Lockstep takes seconds a sample, not milliseconds; random samples are as many as were asked for.
     let one = waves || args.lockstep.is_some() && args.random_input.is_none();
@@ -71,14 +72,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     let from = Source { file: &input, name: &name, binning };
     let mut writers = Writers::create(args, &image, &simulator)?;
-    let mut report = Report::new(&image, structure, &name, &simulator);
-    let wanted = args.stats.is_some() || args.report.is_some();
-    let mut statistics = if wanted {
-        let header = header(&args.image, origin, &input, &image, structure)?;
-        Some(Statistics::new(simulator.program(), header))
-    } else {
-        None
-    };
+    let digests = counted(args) || args.json;
+    let header = header(&args.image, origin, &input, &image, structure, digests)?;
+    let mut statistics = Statistics::new(simulator.program(), header);
     let bar = progress(args, samples.len() as u64);
     let first = samples.start;
     let mut gallery = None;
@@ -89,12 +85,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             bar.suspend(|| warn(format_args!("sample {}: {overflow}", first + index)));
         }
         writers.write(first + index, label, &outcome)?;
-        report.add(label, &binned, &outcome);
-        if let Some(statistics) = &mut statistics {
-            statistics.add(first + index, label, &binned, &outcome);
-            if let Some(record) = record.filter(|_| outcome.overflows.is_empty()) {
-                statistics.add_steps(&record);
-            }
+        statistics.add(first + index, label, &binned, &outcome);
+        if let Some(record) = record.filter(|_| outcome.overflows.is_empty()) {
+            statistics.add_steps(&record);
         }
         if let Some(drawn) = drawn {
             gallery = Some(drawn.with(first + index, binned, outcome));
@@ -110,47 +103,51 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         parallel(args, &simulator, &from, samples.clone(), &mut finish)
     };
     bar.finish_and_clear();
+    let failed = statistics.total.failed > 0;
     if let Err(error) = outcome {
         if status(&error) != 2 {
             // What is done is kept whole.
             writers.finish()?;
-            let (done, all) = (report.samples, samples.len());
-            report.write(args, &image)?;
-            write_statistics(args, &image, statistics, gallery, true)?;
+            let (done, all) = (statistics.samples.len(), samples.len());
+            statistics.header.interrupted = true;
+            write_all(args, &image, statistics, gallery.as_ref())?;
             let how = if is_interrupt(&error) { "interrupted" } else { "stopped" };
             warn(format_args!("{how} after {done} of {all} samples; their results are written"));
         }
         return Err(error);
     }
     writers.finish()?;
-    report.write(args, &image)?;
-    write_statistics(args, &image, statistics, gallery, false)?;
-    Ok(if report.failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    write_all(args, &image, statistics, gallery.as_ref())?;
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// Every file that a run writes, with the option that asks for it.
 fn outputs(args: &Args) -> Vec<(&'static str, PathBuf)> {
     let waves = [("--vcd", &args.vcd), ("--fst", &args.fst)];
-    let tables = [("--spikes", &args.spikes), ("--results", &args.results)];
-    let given = waves.into_iter().chain(tables);
+    let results = [("--spikes", &args.spikes), ("--results", &args.results)];
+    let given = waves.into_iter().chain(results);
     let mut all: Vec<_> = given.filter_map(|(o, p)| Some((o, p.clone()?))).collect();
     if args.lockstep.is_some() {
         all.push(("--lockstep-vcd", args.lockstep_vcd.clone()));
     }
     if let Some(path) = &args.stats {
         all.push(("--stats", path.clone()));
-        all.extend(STATS_TABLES.map(|end| ("--stats", path.with_extension(end))));
+        all.extend(tables(path).into_iter().map(|table| ("--stats", table)));
     }
     if let Some(folder) = &args.report {
-        let files = ["index.html", "report.txt", "report.json", "stats.json"];
+        let files = ["index.html", "report.txt", "stats.json"];
         all.extend(files.map(|file| ("--report", folder.join(file))));
-        all.extend(STATS_TABLES.map(|end| ("--report", folder.join("stats").with_extension(end))));
+        all.extend(tables(&folder.join("stats.json")).into_iter().map(|table| ("--report", table)));
     }
     all
 }
 
-/// What stands beside a `stats.json`: cores, cores by step, the chip by step.
-const STATS_TABLES: [&str; 3] = ["csv", "steps.csv", "path.csv"];
+/// What stands beside a `stats.json`: cores, cores by step, the chip by step. Beside a pipe or a device stands nothing.
+fn tables(path: &Path) -> Vec<PathBuf> {
+    let stream = path.starts_with("/dev") || path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir());
+    let ends: &[&str] = if stream { &[] } else { &["csv", "steps.csv", "path.csv"] };
+    ends.iter().map(|end| path.with_extension(end)).collect()
+}
 
 /// A line for the user; a reader that has left is no error.
 pub fn warn(line: std::fmt::Arguments<'_>) {
@@ -204,29 +201,38 @@ fn digest_of(spikes: &SpikeFile) -> String {
     }))
 }
 
-/// Says what a run was made of, with the digests of its files; `path` is the image's.
+/// Whether anything is written that holds counts by step and digests.
+fn counted(args: &Args) -> bool {
+    args.stats.is_some() || args.report.is_some()
+}
+
+/// Says what a run was made of, with the digests of its files where they are wanted; `path` is the image's.
 pub fn header(
     path: &Path,
     origin: Origin<'_>,
     spikes: &SpikeFile,
     image: &Image,
     structure: Structure,
+    digests: bool,
 ) -> Result<Header> {
     let read = |p: &Path| std::fs::read(p).with_context(|| p.display().to_string());
-    let input = origin.name(path);
-    let (input_sha256, seed) = match origin {
-        Origin::File(file) => (sim::digest(&read(file)?), None),
-        Origin::Random(random) => (digest_of(spikes), Some(random.seed())),
-        Origin::Stimulus => (sim::digest(image.stimulus.as_deref().unwrap_or_default()), None),
-    };
+    let (mut image_sha256, mut input_sha256) = Default::default();
+    if digests {
+        image_sha256 = sim::digest(&read(path)?);
+        input_sha256 = match origin {
+            Origin::File(file) => sim::digest(&read(file)?),
+            Origin::Random(_) => digest_of(spikes),
+            Origin::Stimulus => sim::digest(image.stimulus.as_deref().unwrap_or_default()),
+        };
+    }
     Ok(Header {
         tool: format!("delayline sim {}", env!("CARGO_PKG_VERSION")),
         command: std::env::args().collect(),
-        seed,
+        seed: if let Origin::Random(random) = origin { Some(random.seed()) } else { None },
         image: path.display().to_string(),
-        image_sha256: sim::digest(&read(path)?),
+        image_sha256,
         compiler: image.tool.clone(),
-        input,
+        input: origin.name(path),
         input_sha256,
         network: image.network.name.clone(),
         network_sha256: image.network.sha256.clone(),
@@ -239,19 +245,12 @@ pub fn header(
     })
 }
 
-/// Writes the files of `--stats` and `--report`.
-fn write_statistics(
-    args: &Args,
-    image: &Image,
-    statistics: Option<Statistics>,
-    gallery: Option<Gallery>,
-    interrupted: bool,
-) -> Result<()> {
-    let Some(mut statistics) = statistics else { return Ok(()) };
-    statistics.header.interrupted = interrupted;
-    statistics.finish(image.platform.mesh.barrier_latency);
-    let json = statistics.json()?;
-    let tables = [Some(statistics.csv()), statistics.steps_csv(), statistics.path_csv()];
+/// Prints the report, and writes the files of `--stats` and `--report`.
+fn write_all(args: &Args, image: &Image, mut run: Statistics, gallery: Option<&Gallery>) -> Result<()> {
+    let peaks: Vec<_> = run.cores.iter().map(|c| c.counts.queue_peak).collect();
+    run.memories = Memories::both(image, run.header.structure, &peaks);
+    run.finish(image.platform.mesh.barrier_latency);
+    let (json, text) = (run.json()?, report(&run, image));
     let folder = args.report.as_ref().map(|folder| folder.join("stats.json"));
     for path in args.stats.iter().chain(&folder) {
         if let Some(parent) = path.parent() {
@@ -259,18 +258,23 @@ fn write_statistics(
                 .with_context(|| format!("{}: cannot make the folder", parent.display()))?;
         }
         write(path, &json)?;
-        for (end, text) in STATS_TABLES.iter().zip(&tables) {
+        for (table, text) in tables(path).iter().zip([Some(run.csv()), run.steps_csv(), run.path_csv()]) {
             if let Some(text) = text {
-                write(&path.with_extension(end), text)?;
+                write(table, &text)?;
             }
         }
     }
     if let Some(folder) = &args.report {
-        let peaks: Vec<_> = statistics.cores.iter().map(|c| c.counts.queue_peak).collect();
-        let memories = Table::both(image, statistics.header.structure, &peaks);
-        write(&folder.join("index.html"), &sim::page::page(&statistics, image, &memories, gallery.as_ref()))?;
+        write(&folder.join("report.txt"), &text)?;
+        write(&folder.join("index.html"), &sim::page::page(&run, image, gallery))?;
     }
-    Ok(())
+    if args.json {
+        print(&json)
+    } else if !args.quiet {
+        print(&text)
+    } else {
+        Ok(())
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -321,7 +325,7 @@ pub struct Done {
 }
 
 /// Runs one sample under a probe; `index` is its place in the run.
-fn run_one<P: Probe>(
+pub fn run_one<P: Probe>(
     args: &Args,
     simulator: &mut Simulator,
     recorder: Option<&mut Recorder>,
@@ -343,7 +347,7 @@ fn run_one<P: Probe>(
 
 /// Who counts by step, where that is wanted.
 pub fn recorder(args: &Args, simulator: &Simulator) -> Option<Recorder> {
-    (args.stats.is_some() || args.report.is_some()).then(|| Recorder::new(simulator))
+    counted(args).then(|| Recorder::new(simulator))
 }
 
 /// What is done with each sample, in their order.
@@ -375,53 +379,6 @@ fn with_waves(
     // An interrupted or failed run leaves the waves up to there.
     waves.finish()?;
     finish(0, done?)
-}
-
-/// Samples on threads; results are handed on in the order of the samples.
-fn parallel(
-    args: &Args,
-    simulator: &Simulator,
-    from: &Source<'_>,
-    samples: std::ops::Range<usize>,
-    finish: &mut Finish<'_>,
-) -> Result<()> {
-    let threads =
-        args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let (next, count) = (AtomicUsize::new(0), samples.len());
-    let (sender, receiver) = mpsc::sync_channel::<(usize, Result<Done>)>(4 * threads);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(count) {
-            let (sender, next) = (sender.clone(), &next);
-            let (mut simulator, mut recorder) = (simulator.clone(), recorder(args, simulator));
-            let first = samples.start;
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        break;
-                    }
-                    let result = (|| {
-                        let binned = from.bin(first + index)?;
-                        Ok(run_one(args, &mut simulator, recorder.as_mut(), index, binned, &mut NoProbe)?)
-                    })();
-                    let stop = result.is_err();
-                    if sender.send((index, result)).is_err() || stop {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let (mut waiting, mut due) = (BTreeMap::new(), 0);
-        for (index, result) in receiver {
-            waiting.insert(index, result);
-            while let Some(result) = waiting.remove(&due) {
-                finish(due, result?)?;
-                due += 1;
-            }
-        }
-        Ok(())
-    })
 }
 
 /// The CSV files asked for.

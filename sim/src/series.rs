@@ -52,6 +52,8 @@ series! {
         arrivals: sum,
         /// Cycles that flits waited at the head of the input port.
         arrival_stalls: sum,
+        /// Of them, those before its neurons are updated (ring buffer).
+        update_stalls: sum,
         /// Lists of an (axon, delay) that were applied (shared queue).
         delivered: sum,
         /// Events streamed without a list of their age (filtered).
@@ -78,10 +80,24 @@ series! {
         hops: sum,
         /// Cycles that heads of the router's buffers waited for a credit or a grant.
         router_stalls: sum,
+        /// Of them, those in which another head was granted.
+        grant_stalls: sum,
         /// Cycles in which the core updates neurons or adds synapses.
         busy: sum,
         /// Cycles from the core's last work to the release, the barrier's own latency included.
         barrier_wait: sum,
+    }
+}
+
+series! {
+    /// What a router did in each step, whose core is not in use.
+    RouterSeries {
+        /// Flits that it sent to other routers.
+        hops: sum,
+        /// Cycles that heads of its buffers waited for a credit or a grant.
+        router_stalls: sum,
+        /// Of them, those in which another head was granted.
+        grant_stalls: sum,
     }
 }
 
@@ -100,6 +116,8 @@ series! {
         hops: sum,
         /// Cycles that heads of routers' buffers waited; more than those of the cores' own routers, where some have none.
         router_stalls: sum,
+        /// Of them, those in which another head was granted.
+        grant_stalls: sum,
     }
 }
 

@@ -3,12 +3,14 @@
 //! All numbers are sums over the samples that did not fail, unless their name says otherwise.
 //! Series by step ([`crate::series`]) are there where the run recorded them ([`crate::steps`]).
 
-use crate::Outcome;
 use crate::cost::ledger::Ledger;
+use crate::lines::Lines;
+use crate::memory::Memories;
 use crate::program::Program;
-use crate::series::{ChipSeries, CoreSeries, PathSeries, Steps};
+use crate::series::{ChipSeries, CoreSeries, PathSeries, RouterSeries, Steps};
 use crate::stats::CoreStats;
 use crate::steps::Record;
+use crate::{Outcome, Overflow};
 use hw::platform::Structure;
 use serde::{Deserialize, Serialize};
 use spikes::Binned;
@@ -32,6 +34,15 @@ pub struct Statistics {
     pub total: Total,
     /// Each core in use.
     pub cores: Vec<Core>,
+    /// Each router that flits may pass and whose core is not in use, where steps were recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<Router>,
+    /// Each core whose queue overflowed, with the depth that would have sufficed for all samples.
+    #[serde(default)]
+    pub overflows: Vec<Overflow>,
+    /// Memories of both structures; of a run that has not ended none.
+    #[serde(default)]
+    pub memories: Vec<Memories>,
     /// Each sample, in order; failed ones too.
     pub samples: Vec<Sample>,
     /// The chip by step, where that was recorded.
@@ -150,6 +161,12 @@ pub struct Stalls {
     pub sender: u64,
     /// Heads of router buffers without a credit or a grant.
     pub router: u64,
+    /// Of `router`: another head was granted.
+    #[serde(default)]
+    pub router_grant: u64,
+    /// Of `input_port`: its neurons were not updated yet (ring buffer).
+    #[serde(default)]
+    pub input_port_update: u64,
     /// Flits at the heads of injectors without a credit.
     pub injector: u64,
 }
@@ -182,6 +199,17 @@ pub struct Core {
     pub steps: Option<CoreSeries>,
 }
 
+/// One router whose core is not in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Router {
+    /// Column.
+    pub x: u16,
+    /// Row.
+    pub y: u16,
+    /// Counts by step.
+    pub steps: RouterSeries,
+}
+
 /// One sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -195,10 +223,10 @@ pub struct Sample {
     pub cycles: Option<u64>,
     /// Its input spikes.
     pub input_spikes: u64,
-    /// Spikes of neurons.
-    pub spikes: u64,
-    /// Synaptic operations that the machine did.
-    pub synaptic_operations: u64,
+    /// Spikes of neurons; absent where it failed.
+    pub spikes: Option<u64>,
+    /// Synaptic operations that the machine did; absent where it failed.
+    pub synaptic_operations: Option<u64>,
     /// Most events that waited in one core's queue, also where it overflowed.
     pub queue_peak: u64,
 }
@@ -231,6 +259,9 @@ impl Statistics {
             header,
             total: Total::default(),
             cores,
+            routers: Vec::new(),
+            overflows: Vec::new(),
+            memories: Vec::new(),
             samples: Vec::new(),
             steps: None,
         }
@@ -243,6 +274,13 @@ impl Statistics {
         for (core, series) in self.cores.iter_mut().zip(&record.cores) {
             core.steps.get_or_insert_with(|| CoreSeries::new(steps)).add(series);
         }
+        if self.routers.is_empty() {
+            let none = |&(x, y, _): &(u16, u16, _)| Router { x, y, steps: RouterSeries::new(steps) };
+            self.routers = record.routers.iter().map(none).collect();
+        }
+        for (router, (_, _, series)) in self.routers.iter_mut().zip(&record.routers) {
+            router.steps.add(series);
+        }
     }
 
     /// Adds a sample; `index` is its place in the input.
@@ -250,16 +288,23 @@ impl Statistics {
         let peak = outcome.cores.iter().map(|c| c.queue_peak).max().unwrap_or(0);
         let needed = outcome.overflows.iter().map(|o| u64::from(o.needed)).max().unwrap_or(0);
         let failed = !outcome.overflows.is_empty();
+        let sum = |f: fn(&CoreStats) -> u64| (!failed).then(|| outcome.cores.iter().map(f).sum());
         self.samples.push(Sample {
             sample: index,
             label,
             prediction: (!failed).then_some(outcome.prediction),
             cycles: (!failed).then_some(outcome.cycles),
             input_spikes: outcome.input_spikes,
-            spikes: outcome.cores.iter().map(|c| c.spikes).sum(),
-            synaptic_operations: outcome.cores.iter().map(|c| c.synaptic_operations).sum(),
+            spikes: sum(|c| c.spikes),
+            synaptic_operations: sum(|c| c.synaptic_operations),
             queue_peak: peak.max(needed),
         });
+        for o in &outcome.overflows {
+            match self.overflows.iter_mut().find(|k| (k.x, k.y) == (o.x, o.y)) {
+                Some(k) => k.needed = k.needed.max(o.needed),
+                None => self.overflows.push(*o),
+            }
+        }
         let t = &mut self.total;
         if failed {
             t.failed += 1;
@@ -283,6 +328,7 @@ impl Statistics {
         t.flits_injected += outcome.injected;
         t.hops += outcome.hops;
         t.stalls.router += outcome.router_stalls;
+        t.stalls.router_grant += outcome.grant_stalls;
         t.stalls.injector += outcome.injector_stalls;
         for (core, stats) in self.cores.iter_mut().zip(&outcome.cores) {
             core.counts.add(stats);
@@ -305,6 +351,7 @@ impl Statistics {
         t.ledger.add(&Ledger::of_mesh(t.flits_injected + t.counts.flits_sent, t.hops));
         t.synaptic_operations = SynapticOperations::new(structure, &t.counts);
         t.stalls.input_port = t.counts.arrival_stalls;
+        t.stalls.input_port_update = t.counts.update_stalls;
         t.stalls.sender = t.counts.send_stalls;
         let cycles = t.cycles.max(1) as f64;
         for core in &mut self.cores {
@@ -326,7 +373,7 @@ impl Statistics {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// The cores by step as CSV, and the whole chip of each step; `None` where steps were not recorded.
+    /// Cores and routers by step as CSV, and the whole chip of each step; `None` where steps were not recorded.
     #[must_use]
     pub fn steps_csv(&self) -> Option<String> {
         let steps = self.steps.as_ref()?;
@@ -336,8 +383,11 @@ impl Statistics {
         });
         s.push('\n');
         let peak = CoreSeries::NAMES.iter().position(|n| *n == "queue_peak");
+        // A router without a core has what routers have, and nothing else.
+        let own = CoreSeries::NAMES.iter().map(|n| RouterSeries::NAMES.iter().position(|m| m == n));
+        let own: Vec<_> = own.collect();
         for (step, &cycles) in steps.chip.cycles.iter().enumerate() {
-            let mut all = vec![0; CoreSeries::NAMES.len()];
+            let (mut all, mut working) = (vec![0; CoreSeries::NAMES.len()], 0);
             let mut row = |x: &str, y: &str, busy: f64, values: &[u64]| {
                 let share = busy / cycles.max(1) as f64;
                 let _ = write!(s, "{step},{x},{y},{cycles},{share:.6}");
@@ -346,17 +396,21 @@ impl Statistics {
                 });
                 s.push('\n');
             };
-            let mut cores = 0;
             for (core, series) in self.cores.iter().filter_map(|c| Some((c, c.steps.as_ref()?))) {
                 let values: Vec<u64> = series.all().iter().map(|v| v[step]).collect();
                 for (i, (all, &v)) in all.iter_mut().zip(&values).enumerate() {
                     *all = if Some(i) == peak { v.max(*all) } else { *all + v };
                 }
                 row(&core.x.to_string(), &core.y.to_string(), series.busy[step] as f64, &values);
-                cores += 1;
+                working += series.busy[step];
             }
-            let busy: u64 = self.cores.iter().filter_map(|c| c.steps.as_ref()).map(|c| c.busy[step]).sum();
-            row("all", "all", busy as f64 / f64::from(cores.max(1)), &all);
+            for router in &self.routers {
+                let series = router.steps.all();
+                let values: Vec<u64> = own.iter().map(|i| i.map_or(0, |i| series[i][step])).collect();
+                all.iter_mut().zip(&values).for_each(|(all, v)| *all += v);
+                row(&router.x.to_string(), &router.y.to_string(), 0.0, &values);
+            }
+            row("all", "all", working as f64 / self.cores.len().max(1) as f64, &all);
         }
         Some(s)
     }
@@ -436,54 +490,5 @@ impl Statistics {
         }
         serde_json::from_value(value)
             .map_err(|e| format!("{path}: {e}; write it anew with `sim --stats FILE`"))
-    }
-}
-
-/// Objects over several lines, lists in one, so that long series stay readable.
-#[derive(Debug, Default)]
-struct Lines {
-    depth: usize,
-    filled: bool,
-}
-
-impl Lines {
-    fn line<W: ?Sized + std::io::Write>(&self, out: &mut W) -> std::io::Result<()> {
-        write!(out, "\n{:1$}", "", 2 * self.depth)
-    }
-}
-
-impl serde_json::ser::Formatter for Lines {
-    fn begin_object<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
-        self.depth += 1;
-        self.filled = false;
-        out.write_all(b"{")
-    }
-
-    fn end_object<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
-        self.depth -= 1;
-        if self.filled {
-            self.line(out)?;
-        }
-        out.write_all(b"}")
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        out: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if !first {
-            out.write_all(b",")?;
-        }
-        self.line(out)
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
-        out.write_all(b": ")
-    }
-
-    fn end_object_value<W: ?Sized + std::io::Write>(&mut self, _: &mut W) -> std::io::Result<()> {
-        self.filled = true;
-        Ok(())
     }
 }

@@ -9,6 +9,8 @@ pub struct CoreStats {
     pub arrivals: u64,
     /// Cycles that flits waited at the head of the input port.
     pub arrival_stalls: u64,
+    /// Of them, those before its neurons are updated (ring buffer); in the others synapses are added.
+    pub update_stalls: u64,
     /// Lists of an (axon, delay) that were applied (shared queue).
     pub delivered: u64,
     /// Events streamed without a list of their age: the useful-weight row saved the read.
@@ -36,6 +38,7 @@ impl CoreStats {
     pub fn add(&mut self, other: &Self) {
         self.arrivals += other.arrivals;
         self.arrival_stalls += other.arrival_stalls;
+        self.update_stalls += other.update_stalls;
         self.delivered += other.delivered;
         self.skipped += other.skipped;
         self.dropped += other.dropped;

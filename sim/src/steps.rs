@@ -9,7 +9,7 @@
 use crate::mesh::{Flit, LINK, Port};
 use crate::probe::{Phase, Probe};
 use crate::program::Program;
-use crate::series::{CoreSeries, Held, Steps};
+use crate::series::{CoreSeries, Held, RouterSeries, Steps};
 use crate::stats::CoreStats;
 use crate::{Error, Outcome, Run, Simulator};
 use hw::platform::Structure;
@@ -23,6 +23,8 @@ pub struct Record {
     pub chip: Steps,
     /// Each core.
     pub cores: Vec<CoreSeries>,
+    /// Each router that flits may pass and whose core is not in use, with its column and row.
+    pub routers: Vec<(u16, u16, RouterSeries)>,
 }
 
 /// A flit that entered a buffer.
@@ -121,9 +123,9 @@ pub struct Recorder {
     start: u64,
     quiet: u64,
     release: u64,
-    /// Counts of the cores, and hops and stalls of the routers, at the end of the step before.
+    /// Counts of the cores, and of the routers' traffic, at the end of the step before.
     before: Vec<CoreStats>,
-    traffic: Vec<(u64, u64)>,
+    traffic: Vec<[u64; 3]>,
     /// Kept from step to step for its room.
     parts: Parts,
     record: Record,
@@ -190,7 +192,7 @@ impl Recorder {
             quiet: 0,
             release: 0,
             before: vec![CoreStats::default(); cores],
-            traffic: vec![(0, 0); routers],
+            traffic: vec![[0; 3]; routers],
             parts: Parts::default(),
             record: Record::default(),
         }
@@ -200,9 +202,16 @@ impl Recorder {
     pub(crate) fn begin(&mut self) {
         let steps = self.program.network.steps as usize;
         let cores = self.moments.len();
-        self.record = Record { chip: Steps::new(steps), cores: vec![CoreSeries::new(steps); cores] };
+        let lone = self.routers.iter().filter(|&&r| self.core_of_router[r].is_none());
+        self.record = Record {
+            chip: Steps::new(steps),
+            cores: vec![CoreSeries::new(steps); cores],
+            routers: lone
+                .map(|r| ((r % self.width) as u16, (r / self.width) as u16, RouterSeries::new(steps)))
+                .collect(),
+        };
         self.before.fill(CoreStats::default());
-        self.traffic.fill((0, 0));
+        self.traffic.fill([0; 3]);
         self.injected = 0;
     }
 
@@ -236,16 +245,19 @@ impl Recorder {
         let t = self.step;
         let interval = self.program.synapse_interval;
         let chip = &mut self.record.chip.chip;
+        let mut lone = self.record.routers.iter_mut();
         for &router in &self.routers {
-            let before = &mut self.traffic[router];
             let now = run.simulator.mesh.traffic(router);
-            let (hops, stalls) = (now.0 - before.0, now.1 - before.1);
-            *before = now;
+            let before = std::mem::replace(&mut self.traffic[router], now);
+            let [hops, stalls, grants] = std::array::from_fn(|i| now[i] - before[i]);
             chip.hops[t] += hops;
             chip.router_stalls[t] += stalls;
+            chip.grant_stalls[t] += grants;
             if let Some(core) = self.core_of_router[router] {
                 let s = &mut self.record.cores[core];
-                (s.hops[t], s.router_stalls[t]) = (hops, stalls);
+                (s.hops[t], s.router_stalls[t], s.grant_stalls[t]) = (hops, stalls, grants);
+            } else if let Some((_, _, s)) = lone.next() {
+                (s.hops[t], s.router_stalls[t], s.grant_stalls[t]) = (hops, stalls, grants);
             }
         }
         chip.cycles[t] = self.release - self.start;
@@ -258,6 +270,7 @@ impl Recorder {
             let s = &mut self.record.cores[i];
             s.arrivals[t] = now.arrivals - before.arrivals;
             s.arrival_stalls[t] = now.arrival_stalls - before.arrival_stalls;
+            s.update_stalls[t] = now.update_stalls - before.update_stalls;
             s.delivered[t] = now.delivered - before.delivered;
             s.skipped[t] = now.skipped - before.skipped;
             s.dropped[t] = now.dropped - before.dropped;

@@ -296,7 +296,7 @@ fn a_sample_that_overflows_fails_alone() {
     assert_eq!((lines[0], lines.len()), ("sample,label,prediction,cycles,score_0", 5));
     assert!((0..3).all(|i| lines[i + 1].starts_with(&format!("{i},0,0,")) && lines[i + 1].ends_with(",1")));
     assert_eq!(lines[4], "3,,,,", "nothing of a failed sample is to be trusted");
-    assert!(read(&report.join("report.json")).contains("\"failed\": 1"));
+    assert!(read(&report.join("stats.json")).contains("\"failed\": 1"));
 }
 
 /// A report with its page, of a structure, on the golden `recurrent_subtract` and small cores.
@@ -326,7 +326,7 @@ fn the_page_of_a_report_shows_what_its_statistics_say_and_needs_no_network() {
         let folder = report(at.path(), structure);
         let page = std::fs::read_to_string(folder.join("index.html")).expect("written");
         let stats = json(&folder.join("stats.json"));
-        assert_eq!(compare_page(&page, &stats), 27 + 6 * stats["cores"].as_array().expect("cores").len());
+        assert_eq!(compare_page(&page, &stats), 29 + 6 * stats["cores"].as_array().expect("cores").len());
         assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("<link rel=\"style"));
         for section in ["Spikes", "Membranes", "Queues", "Utilisation", "Where the cycles went", "Memory"] {
             assert!(page.contains(&format!("<h2>{section}</h2>")), "{section}");
@@ -337,15 +337,110 @@ fn the_page_of_a_report_shows_what_its_statistics_say_and_needs_no_network() {
         let spikes = stats["samples"][0]["spikes"].as_u64().expect("n")
             + stats["samples"][0]["input_spikes"].as_u64().expect("n");
         assert_eq!(raster.matches('M').count() as u64, spikes);
-        for (file, rows) in
-            [("stats.steps.csv", 1 + stats["cores"].as_array().expect("cores").len()), ("stats.path.csv", 1)]
-        {
+        let routers = stats["routers"].as_array().map_or(0, Vec::len);
+        let cores = stats["cores"].as_array().expect("cores").len();
+        for (file, rows) in [("stats.steps.csv", cores + routers + 1), ("stats.path.csv", 1)] {
             let csv = std::fs::read_to_string(folder.join(file)).expect("written");
             let steps = stats["header"]["steps"].as_u64().expect("n") as usize;
             assert_eq!(csv.lines().count(), 1 + rows * steps, "{file}");
             let columns = csv.lines().next().expect("a head").split(',').count();
             assert!(csv.lines().all(|l| l.split(',').count() == columns), "{file}");
         }
+    }
+}
+
+/// Rows of a CSV by the names of its columns.
+fn rows(path: &Path) -> Vec<std::collections::HashMap<String, String>> {
+    let mut csv = csv::Reader::from_path(path).expect("written");
+    csv.deserialize().map(|row| row.expect("a row")).collect()
+}
+
+#[test]
+fn the_chip_of_each_step_is_the_sum_of_its_cores_and_of_the_routers_without_one() {
+    let at = tempfile::tempdir().expect("folder");
+    for structure in hw::Structure::ALL {
+        let file = at.path().join("stats.json");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let image = root.join("shd.bin");
+        let delays = structure.to_string();
+        let run = ["--image", text(&image), "--samples", "0", "--delays", &delays, "--stats", text(&file)];
+        assert_eq!(sim(&[&run[..], &["--quiet"]].concat()).status.code(), Some(0));
+        let stats = json(&file);
+        let (steps, path) = (rows(&file.with_extension("steps.csv")), rows(&file.with_extension("path.csv")));
+        assert!(!stats["routers"].as_array().expect("routers").is_empty(), "the image's cores lie apart");
+        let number = |row: &std::collections::HashMap<String, String>, name: &str| -> u64 {
+            row[name].parse().expect("a number")
+        };
+        let mut sums = std::collections::HashMap::new();
+        for row in &steps {
+            for name in
+                row.keys().filter(|n| !["step", "x", "y", "cycles", "utilisation"].contains(&n.as_str()))
+            {
+                let key = (row["step"].clone(), name.clone(), row["x"] == "all");
+                let sum: &mut u64 = sums.entry(key).or_default();
+                *sum =
+                    if name == "queue_peak" { number(row, name).max(*sum) } else { *sum + number(row, name) };
+            }
+        }
+        for ((step, name, chip), sum) in &sums {
+            assert_eq!(sum, &sums[&(step.clone(), name.clone(), !chip)], "{structure}: step {step}: {name}");
+        }
+        // What the path's file says of the chip, and what the totals say of the run.
+        for row in &path {
+            for name in ["hops", "router_stalls", "grant_stalls"] {
+                assert_eq!(number(row, name), sums[&(row["step"].clone(), name.into(), true)], "{name}");
+            }
+        }
+        let total = |name: &str| -> u64 {
+            sums.iter().filter(|((_, n, chip), _)| n == name && *chip).map(|(_, sum)| sum).sum()
+        };
+        for (name, field) in [
+            ("hops", "/total/hops"),
+            ("router_stalls", "/total/stalls/router"),
+            ("grant_stalls", "/total/stalls/router_grant"),
+            ("arrival_stalls", "/total/stalls/input_port"),
+            ("update_stalls", "/total/stalls/input_port_update"),
+            ("send_stalls", "/total/stalls/sender"),
+            ("emitted", "/total/synaptic_operations/emitted"),
+            ("performed", "/total/synaptic_operations/performed"),
+            ("spikes", "/total/counts/spikes"),
+        ] {
+            assert_eq!(
+                Some(total(name)),
+                stats.pointer(field).and_then(|v| v.as_u64()),
+                "{structure}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_report_in_words_divides_what_the_samples_that_ran_did_by_those_samples() {
+    let at = tempfile::tempdir().expect("folder");
+    let folder = at.path().join("report");
+    // Each sample spikes once; the last overflows.
+    let image = relay(at.path(), 3, 4, 4, 3);
+    let run = ["--image", text(&image), "--report", text(&folder), "--quiet"];
+    assert_eq!(sim(&run).status.code(), Some(1));
+    let stats = json(&folder.join("stats.json"));
+    let per = |field: &str| {
+        let number = |field: &str| stats.pointer(field).and_then(|v| v.as_f64()).expect("a number");
+        number(field) / number("/total/samples")
+    };
+    let report = std::fs::read_to_string(folder.join("report.txt")).expect("written");
+    for says in [
+        "samples     4 run, 1 failed".to_string(),
+        format!("{:.0} input spikes", per("/total/input_spikes")),
+        format!(" {:.0} spikes,", per("/total/counts/spikes")),
+        format!("{:.0} synaptic operations", per("/total/counts/synaptic_operations")),
+        format!("{:.0} neuron updates", per("/total/counts/updates")),
+        "overflow    core (0, 0)".to_string(),
+        "queues: 3 events deep, at most 4 asked for".to_string(),
+    ] {
+        assert!(report.contains(&says), "{says}: {report}");
+    }
+    for sample in stats["samples"].as_array().expect("samples") {
+        assert_eq!(sample["cycles"].is_null(), sample["spikes"].is_null(), "nothing of a failed one is told");
     }
 }
 
@@ -357,7 +452,7 @@ fn the_page_of_a_report_in_a_browser_shows_its_totals_and_a_clean_console() {
         let folder = report(at.path(), structure);
         let dom = in_browser(&folder.join("index.html"), at.path());
         let stats = json(&folder.join("stats.json"));
-        assert_eq!(compare_page(&dom, &stats), 27 + 6 * stats["cores"].as_array().expect("cores").len());
+        assert_eq!(compare_page(&dom, &stats), 29 + 6 * stats["cores"].as_array().expect("cores").len());
     }
 }
 
@@ -485,7 +580,7 @@ fn no_file_of_a_run_depends_on_the_number_of_threads() {
             written(&folder, &[text(&folder), &number, &list])
         };
         let one = run("1");
-        assert!(one.len() >= 9 && one["r.csv"].lines().count() == 14, "{:?}", one.keys());
+        assert!(one.len() >= 8 && one["r.csv"].lines().count() == 14, "{:?}", one.keys());
         for threads in ["2", "4"] {
             let more = run(threads);
             assert!(more.keys().eq(one.keys()));
@@ -567,7 +662,7 @@ fn an_interrupt_leaves_whole_files_of_what_is_done() {
     }
     let expected: String = (0..done).map(|i| format!("{i},1,out,0\n")).collect();
     assert_eq!(spikes, format!("sample,step,population,neuron\n{expected}"));
-    assert!(read(&report.join("report.json")).contains(&format!("\"samples\": {done},")));
+    assert!(read(&report.join("stats.json")).contains(&format!("\"samples\": {done},")));
     assert_eq!(std::fs::read_dir(at.path()).expect("folder").count(), 4, "no temporary file is left");
 }
 

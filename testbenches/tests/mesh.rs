@@ -71,7 +71,7 @@ impl Endpoints for Ends<'_> {
 }
 
 /// `expect`: whether the mesh is told all flows, so that buffers where nothing contends may run alone.
-fn simulate(case: &Case, expect: bool) -> (Taken, u64) {
+fn simulate(case: &Case, expect: bool) -> (Taken, [u64; 3]) {
     let n = case.flits.len();
     let mut mesh = Mesh::new(&case.shape);
     if expect {
@@ -87,13 +87,14 @@ fn simulate(case: &Case, expect: bool) -> (Taken, u64) {
     }
     mesh.run(&mut ends, &mut NoProbe);
     ends.taken.sort_unstable();
-    (ends.taken, mesh.hops())
+    (ends.taken, [mesh.hops(), mesh.stalls(), mesh.grant_stalls()])
 }
 
 /// A flit in a buffer: name, target, cycle from which it can be at the head.
 type Waiting = VecDeque<(u32, usize, u64)>;
 
-fn plain(case: &Case) -> (Taken, u64) {
+/// What is taken when; hops, cycles that heads waited, and of these those in which another was granted.
+fn plain(case: &Case) -> (Taken, [u64; 3]) {
     let (w, h) = (usize::from(case.shape.width), usize::from(case.shape.height));
     let n = w * h;
     let depth = |port: usize| if port == 5 { case.shape.core_buffer } else { case.shape.router_buffer };
@@ -104,7 +105,7 @@ fn plain(case: &Case) -> (Taken, u64) {
     let mut turn = vec![[0usize; 5]; n];
     let mut next = vec![0usize; n];
     let mut port = vec![0u64; n];
-    let (mut taken, mut hops) = (Taken::new(), 0);
+    let (mut taken, mut hops, mut stalls, mut outdone) = (Taken::new(), 0, 0, 0);
     let all: usize = case.flits.iter().map(Vec::len).sum();
     let mut now = 0;
     while taken.len() < all {
@@ -133,9 +134,13 @@ fn plain(case: &Case) -> (Taken, u64) {
             for (out, turn) in turn[r].iter_mut().enumerate() {
                 let (to, input) = behind(out);
                 let chosen = (0..5).map(|i| (*turn + i) % 5).find(|&i| wants[i] == Some(out));
+                let asking = wants.iter().filter(|w| **w == Some(out)).count() as u64;
                 let Some(i) = chosen.filter(|_| credits.get(to).is_some_and(|c| c[input] > 0)) else {
+                    stalls += asking;
                     continue;
                 };
+                stalls += asking - 1;
+                outdone += asking - 1;
                 *turn = (i + 1) % 5;
                 let (name, target, _) = buffers[r][i].pop_front().expect("a head");
                 returns.push((r, i));
@@ -166,7 +171,7 @@ fn plain(case: &Case) -> (Taken, u64) {
         now += 1;
     }
     taken.sort_unstable();
-    (taken, hops)
+    (taken, [hops, stalls, outdone])
 }
 
 /// A mesh gives every flit in the cycle in which a plain one does, whether it is told the flows or not.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestRng, TestRunner};
 use sim::mesh::{Flit, Port};
 use sim::probe::{NoProbe, Phase, Probe, SynapticOperation};
-use sim::series::{CoreSeries, Held};
+use sim::series::{CoreSeries, Held, RouterSeries};
 use sim::stats::CoreStats;
 use sim::steps::{Record, Recorder};
 use sim::{Options, Outcome, Simulator};
@@ -43,6 +43,7 @@ impl Fifo {
 struct Counted {
     arrivals: u64,
     arrival_stalls: u64,
+    update_stalls: u64,
     operations: u64,
     /// Events that the queue streams, those of them that no synapse follows, and those that are written again.
     read: u64,
@@ -83,6 +84,8 @@ struct Seen {
     left: Vec<Vec<u64>>,
     sent: Vec<Option<u64>>,
     update: Vec<u64>,
+    /// Cycle from which each takes flits (ring buffer).
+    accept: Vec<u64>,
     bare: Vec<bool>,
 }
 
@@ -114,6 +117,7 @@ impl Seen {
             left: vec![Vec::new(); cores],
             sent: vec![None; cores],
             update: vec![0; cores],
+            accept: vec![0; cores],
             bare: vec![false; cores],
         }
     }
@@ -143,6 +147,7 @@ impl Probe for Seen {
             Phase::Update => self.update[core] = cycle,
             Phase::Accept => {
                 self.at(core).update = cycle - self.update[core];
+                self.accept[core] = cycle;
                 self.busy_until(core, cycle);
             }
             Phase::Idle | Phase::Deliver => {}
@@ -216,9 +221,12 @@ impl Probe for Seen {
     }
     fn core_input(&mut self, cycle: u64, core: usize, _: Flit) {
         let waited = self.buffers[self.router_of[core]][5].leave(cycle);
+        let updating = self.accept[core].saturating_sub(cycle - waited).min(waited);
+        let ring = self.structure == Structure::RingBuffer;
         let counted = self.at(core);
         counted.arrivals += 1;
         counted.arrival_stalls += waited;
+        counted.update_stalls += if ring { updating } else { 0 };
         self.busy_until(core, cycle + 1);
     }
 }
@@ -252,6 +260,7 @@ fn check(record: &Record, outcome: &Outcome, seen: &Seen, emitted: &(Vec<u64>, V
         let sums = CoreStats {
             arrivals: total(&core.arrivals),
             arrival_stalls: total(&core.arrival_stalls),
+            update_stalls: total(&core.update_stalls),
             delivered: total(&core.delivered),
             skipped: total(&core.skipped),
             dropped: total(&core.dropped),
@@ -275,8 +284,8 @@ fn check(record: &Record, outcome: &Outcome, seen: &Seen, emitted: &(Vec<u64>, V
             let (seen, release) = (&seen[i], releases[t]);
             let at = format!("{structure}, core {i}, step {t}");
             assert_eq!(
-                (core.arrivals[t], core.arrival_stalls[t]),
-                (seen.arrivals, seen.arrival_stalls),
+                (core.arrivals[t], core.arrival_stalls[t], core.update_stalls[t]),
+                (seen.arrivals, seen.arrival_stalls, seen.update_stalls),
                 "{at}"
             );
             assert!(core.arrival_stalls[t] <= record.chip.chip.cycles[t], "{at}: one head a cycle");
@@ -322,6 +331,16 @@ fn check(record: &Record, outcome: &Outcome, seen: &Seen, emitted: &(Vec<u64>, V
     assert_eq!(total(&chip.cycles), outcome.cycles);
     assert_eq!((total(&chip.hops), total(&chip.injected)), (outcome.hops, outcome.injected));
     assert_eq!(total(&chip.router_stalls), outcome.router_stalls);
+    assert_eq!(total(&chip.grant_stalls), outcome.grant_stalls);
+    // What cores' own routers and the others did is what the chip did.
+    for t in 0..chip.cycles.len() {
+        let own = |f: fn(&CoreSeries) -> &[u64]| record.cores.iter().map(|c| f(c)[t]).sum::<u64>();
+        let other =
+            |f: fn(&RouterSeries) -> &[u64]| record.routers.iter().map(|(_, _, r)| f(r)[t]).sum::<u64>();
+        assert_eq!(own(|c| &c.hops) + other(|r| &r.hops), chip.hops[t]);
+        assert_eq!(own(|c| &c.router_stalls) + other(|r| &r.router_stalls), chip.router_stalls[t]);
+        assert_eq!(own(|c| &c.grant_stalls) + other(|r| &r.grant_stalls), chip.grant_stalls[t]);
+    }
     assert_eq!(chip.injector_stalls, seen.injector_stalls);
     assert_eq!(total(&chip.injector_stalls), outcome.injector_stalls);
     let path = record.chip.path.all();

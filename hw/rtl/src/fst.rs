@@ -5,6 +5,7 @@
 //! viewers unpack by themselves.
 
 use crate::wave::{Layout, ScopeId, SignalId};
+use crate::whole::Place;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use fst_writer::{
@@ -13,7 +14,7 @@ use fst_writer::{
 };
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tempfile::NamedTempFile;
 
 /// Bytes of changes that are kept in memory before they are compressed and written.
@@ -31,7 +32,7 @@ struct Last {
 
 /// Writes changes in the order of time.
 pub struct Writer {
-    path: PathBuf,
+    place: Place,
     inner: NamedTempFile,
     body: FstBodyWriter<BufWriter<File>>,
     last: Vec<Last>,
@@ -47,7 +48,7 @@ fn io_error(error: FstWriteError) -> io::Error {
 }
 
 impl Writer {
-    /// Starts the file, which appears when it is finished; every signal is unknown until its first change. Times are in picoseconds.
+    /// Starts the file, which appears when it is finished (or goes then into the pipe or device that the path names); every signal is unknown until its first change. Times are in picoseconds.
     ///
     /// # Errors
     /// Those of the file.
@@ -60,22 +61,15 @@ impl Writer {
             date: String::new(),
             file_type: FstFileType::Verilog,
         };
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let inner = NamedTempFile::new_in(folder)?;
+        let place = Place::of(path)?;
+        let inner = place.temporary()?;
         let mut header = open_fst(inner.path(), &info).map_err(io_error)?;
         let mut last = vec![None; layout.signals.len()];
         for root in layout.roots() {
             declare(&mut header, layout, root, &mut last).map_err(io_error)?;
         }
         let body = header.finish().map_err(io_error)?;
-        Ok(Self {
-            path: path.into(),
-            inner,
-            body,
-            last: last.into_iter().flatten().collect(),
-            time: None,
-            changes: 0,
-        })
+        Ok(Self { place, inner, body, last: last.into_iter().flatten().collect(), time: None, changes: 0 })
     }
 
     /// Sets a signal at a time; writes only if it changes. Signed values are passed as two's complement; bits above the width are ignored.
@@ -114,8 +108,7 @@ impl Writer {
     /// Those of the file; then none is left.
     pub fn finish(self) -> io::Result<()> {
         self.body.finish().map_err(io_error)?;
-        let folder = self.inner.path().parent().unwrap_or(Path::new("."));
-        let mut wrapped = NamedTempFile::new_in(folder)?;
+        let mut wrapped = self.place.temporary()?;
         let mut plain = BufReader::new(File::open(self.inner.path())?);
         let out = wrapped.as_file_mut();
         // Type, length of what follows the type (known at the end), length of what is wrapped.
@@ -128,13 +121,7 @@ impl Writer {
         let length = out.stream_position()? - 1;
         out.seek(SeekFrom::Start(1))?;
         out.write_all(&length.to_be_bytes())?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            out.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        wrapped.persist(&self.path).map_err(|e| e.error)?;
-        Ok(())
+        self.place.put(wrapped)
     }
 }
 

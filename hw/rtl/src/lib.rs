@@ -94,6 +94,7 @@ pub mod value;
 pub mod verilog;
 mod violation;
 pub mod wave;
+pub mod whole;
 mod words;
 
 pub use bundle::{Bundle, Empty, Fields, Kind, Signals, Values, Widths};

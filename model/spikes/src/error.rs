@@ -43,6 +43,9 @@ pub enum Error {
         /// Channels of the network.
         channels: u32,
     },
+    /// A file without samples.
+    #[error("there is no sample in it; give a file with one at least")]
+    Empty,
     /// Samples that are not there.
     #[error("sample range {range}: there are {len} samples, 0 to {}", len.saturating_sub(1))]
     Range {

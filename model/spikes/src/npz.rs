@@ -9,7 +9,10 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileO
 const FIELDS: [&str; 4] = ["times", "units", "offsets", "labels"];
 
 pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<SpikeFile, Error> {
-    let damaged = |e: zip::result::ZipError| Error::Io { path: path.into(), source: io::Error::other(e) };
+    let damaged = |e: zip::result::ZipError| Error::Io {
+        path: path.into(),
+        source: io::Error::other(format!("{e}: cut off or no .npz; write it anew")),
+    };
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     for name in zip.file_names() {
         let name = name.map_err(damaged)?;

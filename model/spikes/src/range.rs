@@ -19,13 +19,16 @@ impl SampleRange {
     /// The indices, for a file of `len` samples.
     ///
     /// # Errors
-    /// [`Error::Range`] where it reaches past the end.
+    /// [`Error::Range`] where it reaches past the end, [`Error::Empty`] where there is nothing to take.
     pub fn resolve(self, len: usize) -> Result<Range<usize>, Error> {
         let range = match self {
             Self::All => 0..len,
             Self::One(i) => i..i + 1,
             Self::Between(a, b) => a..b,
         };
+        if len == 0 {
+            return Err(Error::Empty);
+        }
         if range.end > len {
             return Err(Error::Range { range: self.to_string(), len });
         }
@@ -75,5 +78,6 @@ mod tests {
             assert!(text.parse::<SampleRange>().is_err(), "{text}");
         }
         assert!(SampleRange::One(9).resolve(9).is_err());
+        assert!(SampleRange::All.resolve(0).is_err(), "of nothing there is no sample");
     }
 }

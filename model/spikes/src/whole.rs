@@ -85,6 +85,10 @@ impl Whole {
 fn folder_of(path: &Path) -> io::Result<&Path> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
+    if folder.exists() && !folder.is_dir() {
+        let text = format!("`{}` is no folder, but a file; write elsewhere", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
+    }
     if !folder.is_dir() {
         let text = format!("there is no folder `{}`; make it first", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
