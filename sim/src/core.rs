@@ -502,15 +502,18 @@ impl Core {
         let mask = code.row * code.slots as usize - 1;
         let head = (self.step & (code.slots - 1)) as usize * code.row;
         let sums = &mut sums[..=mask];
+        let list = |arrival: u32| {
+            let axon = &code.axons[arrival as usize];
+            &synapses[axon.base as usize..][..axon.count as usize]
+        };
         let arrivals = &self.port.arrivals;
         for (i, &arrival) in arrivals.iter().enumerate() {
-            let axon = &code.axons[arrival as usize];
             if let Some(&next) = arrivals.get(i + 1) {
-                // Lists lie anywhere: a look at the next fetches its start in good time.
-                std::hint::black_box(synapses[code.axons[next as usize].base as usize]);
+                // Lists lie anywhere: a look at each cache line (64 bytes) of the next fetches it in good time.
+                list(next).iter().step_by(64 / size_of::<Y>()).for_each(|&s| _ = std::hint::black_box(s));
             }
             let mut add = |s: Y| sums[(s.place() as usize + head) & mask].add(s.weight());
-            let (eights, rest) = synapses[axon.base as usize..][..axon.count as usize].as_chunks::<8>();
+            let (eights, rest) = list(arrival).as_chunks::<8>();
             eights.iter().for_each(|eight| eight.iter().for_each(|&s| add(s)));
             rest.iter().for_each(|&s| add(s));
         }

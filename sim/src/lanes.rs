@@ -208,9 +208,6 @@ impl<S: Sink> Probe for Follow<S> {
         let Self { sink, lanes, .. } = self;
         sink.pulse(quiet, lanes.chip.quiet);
         sink.pulse(release, lanes.chip.released);
-        for core in &lanes.cores {
-            sink.set(quiet, core.state, Phase::Idle as u64);
-        }
         sink.barrier(release);
     }
 

@@ -3,16 +3,15 @@
 use crate::mesh::{Flit, Port};
 use hw::layout::QueueEvent;
 
-/// What a core's controller is doing.
+/// What a core's controller is doing; the numbers are those of the RTL's controller, which is idle (0) before the first
+/// step only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Waiting for the barrier, or accepting arrivals with none there.
-    Idle,
     /// A shared queue streams its events.
-    Deliver,
+    Deliver = 1,
     /// Neurons are updated.
     Update,
-    /// Arrivals are accepted.
+    /// Arrivals are accepted, until the next step.
     Accept,
 }
 

@@ -1,7 +1,7 @@
 //! What a sample did step by step: counts of each core, and the way that ended last and so held the barrier.
 //!
-//! A [`Recorder`] is a probe of flits alone, so that values are still computed in closed form. It notes where each flit
-//! entered a buffer from: these are first in first out, so that flits need no names, and the one flit of a step that
+//! A [`Recorder`] is a probe of flits alone, so that values are still computed in closed form. It notes when each flit
+//! entered and left a buffer: these are first in first out, so that flits need no names, and the one flit of a step that
 //! matters is followed back through the notes when the step is over. Counts are differences of those that are kept anyway.
 //!
 //! Long because what is noted of flits and how it is followed back are one argument.
@@ -27,25 +27,42 @@ pub struct Record {
     pub routers: Vec<(u16, u16, RouterSeries)>,
 }
 
-/// A flit that entered a buffer.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// Cycle in which it was sent, and in which it left the buffer.
-    sent: u64,
-    left: u64,
-    /// Where it was before, where [`SOURCE`] means that a core or an injector sent it, and where it went.
-    from: Place,
-    to: Place,
+/// What passed a buffer in a step. Each flit is a cycle and a port of a router, packed by [`note`].
+#[derive(Debug, Clone, Default)]
+struct Buffer {
+    /// Flits that entered: the cycle in which each was sent, and the input of the router that sent it, [`SOURCE`] where a core or
+    /// an injector did.
+    entered: Vec<u64>,
+    /// Flits that left: the cycle, and the output through which each did.
+    left: Vec<u64>,
+}
+
+/// In the place of a port: none.
+const SOURCE: usize = 5;
+
+#[inline]
+fn note(cycle: u64, port: usize) -> u64 {
+    cycle << 3 | port as u64
+}
+
+/// The cycle and the port that were noted.
+fn noted(note: u64) -> (u64, usize) {
+    (note >> 3, note as usize & 7)
 }
 
 /// A flit by its buffer, and how many flits of the step had entered that before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    buffer: u32,
-    number: u32,
+    buffer: usize,
+    number: usize,
 }
 
-const SOURCE: Place = Place { buffer: u32::MAX, number: 0 };
+impl Place {
+    /// The flit that entered the buffer so many before this one.
+    fn before(self, by: usize) -> Option<Self> {
+        Some(Self { number: self.number.checked_sub(by)?, ..self })
+    }
+}
 
 /// What the critical path is followed back to: what a flit did in a cycle.
 #[derive(Debug, Clone, Copy)]
@@ -108,15 +125,13 @@ pub struct Recorder {
     /// Buffers that injectors fill, and which injector fills a buffer.
     entries: Vec<usize>,
     injector_at: Vec<Option<usize>>,
-    /// What entered each buffer in this step: five buffers of each router, then the input port of each core.
-    entered: Vec<Vec<Entry>>,
-    /// Flits that left each buffer in this step.
-    left: Vec<u32>,
+    /// What passed in this step: five buffers of each router, then the input port of each core.
+    passed: Vec<Buffer>,
     /// Buffers and routers that a flit may pass: the others cost nothing.
     buffers: Vec<usize>,
     routers: Vec<usize>,
-    /// The flit that crosses a router.
-    moving: Place,
+    /// The input from which a flit crosses a router.
+    moving: usize,
     moments: Vec<Moment>,
     injected: u64,
     step: usize,
@@ -182,8 +197,7 @@ impl Recorder {
             router_of_core,
             entries,
             injector_at,
-            entered: vec![Vec::new(); 5 * routers + cores],
-            left: vec![0; 5 * routers + cores],
+            passed: vec![Buffer::default(); 5 * routers + cores],
             moving: SOURCE,
             moments: vec![Moment::default(); cores],
             injected: 0,
@@ -218,26 +232,6 @@ impl Recorder {
     /// What was recorded of the sample.
     pub(crate) fn take(&mut self) -> Record {
         std::mem::take(&mut self.record)
-    }
-
-    /// A flit enters a buffer from where it was.
-    #[inline]
-    fn enter(&mut self, buffer: usize, sent: u64, from: Place) {
-        let entered = &mut self.entered[buffer];
-        let to = Place { buffer: buffer as u32, number: entered.len() as u32 };
-        entered.push(Entry { sent, left: 0, from, to: SOURCE });
-        if from != SOURCE {
-            self.entered[from.buffer as usize][from.number as usize].to = to;
-        }
-    }
-
-    /// The next flit leaves a buffer.
-    #[inline]
-    fn leave(&mut self, buffer: usize, cycle: u64) -> Place {
-        let place = Place { buffer: buffer as u32, number: self.left[buffer] };
-        self.left[buffer] += 1;
-        self.entered[buffer][place.number as usize].left = cycle;
-        place
     }
 
     /// Takes up the counts of the step that ended.
@@ -297,9 +291,7 @@ impl Recorder {
         while let Some(event) = next {
             next = match event {
                 Event::Sent(place) => self.why_sent(place, &mut parts),
-                Event::Left(place) if place.buffer as usize >= self.ports() => {
-                    self.why_taken(place, &mut parts)
-                }
+                Event::Left(place) if place.buffer >= self.ports() => self.why_taken(place, &mut parts),
                 Event::Left(place) => Some(self.why_granted(place, &mut parts)),
             };
         }
@@ -335,106 +327,148 @@ impl Recorder {
         self.injector_at.len()
     }
 
-    fn entry(&self, place: Place) -> Entry {
-        self.entered[place.buffer as usize][place.number as usize]
+    /// The cycle in which a flit was sent into its buffer.
+    fn sent(&self, place: Place) -> u64 {
+        noted(self.passed[place.buffer].entered[place.number]).0
     }
 
-    /// The flit that entered a buffer so many before another.
-    fn before(&self, place: Place, by: u32) -> Option<(Place, Entry)> {
-        let before = Place { number: place.number.checked_sub(by)?, ..place };
-        Some((before, self.entry(before)))
+    /// The cycle in which a flit left its buffer.
+    fn left(&self, place: Place) -> u64 {
+        noted(self.passed[place.buffer].left[place.number]).0
+    }
+
+    /// Where a flit was before it entered its buffer; `None` where a core or an injector sent it.
+    fn from(&self, place: Place) -> Option<Place> {
+        let (sent, input) = noted(self.passed[place.buffer].entered[place.number]);
+        (input != SOURCE).then(|| {
+            let buffer = 5 * self.filler(place.buffer) + input;
+            // One leaves a buffer in a cycle.
+            let number = self.passed[buffer].left.partition_point(|&note| noted(note).0 < sent);
+            Place { buffer, number }
+        })
+    }
+
+    /// Where a flit went when it left its buffer.
+    fn to(&self, place: Place) -> Place {
+        let (left, output) = noted(self.passed[place.buffer].left[place.number]);
+        let buffer = self.beyond(place.buffer / 5, Port::ALL[output]);
+        let number = self.passed[buffer].entered.partition_point(|&note| noted(note).0 < left);
+        Place { buffer, number }
+    }
+
+    /// The buffer behind an output of a router.
+    #[inline]
+    fn beyond(&self, router: usize, output: Port) -> usize {
+        match output {
+            Port::North => 5 * (router - self.width) + Port::South as usize,
+            Port::East => 5 * (router + 1) + Port::West as usize,
+            Port::South => 5 * (router + self.width) + Port::North as usize,
+            Port::West => 5 * (router - 1) + Port::East as usize,
+            Port::Local => self.ports() + self.core_of_router[router].expect("flits go to cores"),
+        }
+    }
+
+    /// The router that fills a buffer, where one does.
+    fn filler(&self, buffer: usize) -> usize {
+        if buffer >= self.ports() {
+            return self.router_of_core[buffer - self.ports()];
+        }
+        let router = buffer / 5;
+        match Port::ALL[buffer % 5] {
+            Port::North => router - self.width,
+            Port::East => router + 1,
+            Port::South => router + self.width,
+            Port::West => router - 1,
+            Port::Local => router,
+        }
     }
 
     /// The flit whose leaving made the room for another that was sent in the first cycle in which it could be.
     fn made_room(&self, place: Place) -> Option<Place> {
         let mesh = &self.program.platform.mesh;
-        let depth = if place.buffer as usize >= self.ports() { mesh.core_buffer } else { mesh.router_buffer };
-        let (before, entry) = self.before(place, depth.into())?;
-        (entry.left + 1 == self.entry(place).sent).then_some(before)
+        let depth = if place.buffer >= self.ports() { mesh.core_buffer } else { mesh.router_buffer };
+        let before = place.before(depth.into())?;
+        (self.left(before) + 1 == self.sent(place)).then_some(before)
     }
 
     /// What a core did last.
     fn last_of(&self, core: usize, parts: &mut Parts) -> Option<Event> {
         let m = self.moments[core];
         let last = |buffer: usize| {
-            let number = (self.entered[buffer].len() as u32).checked_sub(1)?;
-            let place = Place { buffer: buffer as u32, number };
-            Some((place, self.entry(place)))
+            let number = self.passed[buffer].entered.len().checked_sub(1)?;
+            Some(Place { buffer, number })
         };
         let own = last(5 * self.router_of_core[core] + Port::Local as usize);
         if self.quiet > m.accept
-            && own.is_none_or(|(_, own)| self.quiet > own.sent + 1)
-            && let Some((place, entry)) = last(self.ports() + core)
+            && own.is_none_or(|own| self.quiet > self.sent(own) + 1)
+            && let Some(taken) = last(self.ports() + core)
         {
-            parts.add("synapses", Component::Core(core), self.quiet - entry.left);
-            return Some(Event::Left(place));
+            parts.add("synapses", Component::Core(core), self.quiet - self.left(taken));
+            return Some(Event::Left(taken));
         }
         self.sent_by(core, self.quiet, own, parts)
     }
 
     /// Why a core took a flit no sooner.
     fn why_taken(&self, place: Place, parts: &mut Parts) -> Option<Event> {
-        let core = place.buffer as usize - self.ports();
-        let (entry, this) = (self.entry(place), Component::Core(core));
-        let visible = entry.sent + LINK;
-        if entry.left > visible {
+        let core = place.buffer - self.ports();
+        let (taken, this) = (self.left(place), Component::Core(core));
+        let visible = self.sent(place) + LINK;
+        if taken > visible {
             let ring = self.program.structure == Structure::RingBuffer;
-            match self.before(place, 1) {
+            match place.before(1) {
                 // The synapses of those before, or for a shared queue its write port.
-                Some((before, b)) if ring || b.left + 1 > visible => {
-                    parts.add(if ring { "synapses" } else { "port" }, this, entry.left - b.left);
+                Some(before) if ring || self.left(before) + 1 > visible => {
+                    parts.add(if ring { "synapses" } else { "port" }, this, taken - self.left(before));
                     return Some(Event::Left(before));
                 }
-                None if ring => return self.sent_by(core, entry.left, None, parts),
-                _ => parts.add("port", this, entry.left - visible),
+                None if ring => return self.sent_by(core, taken, None, parts),
+                _ => parts.add("port", this, taken - visible),
             }
         }
-        self.link(entry, place, parts)
+        self.link(place, parts)
     }
 
     /// Why a router granted a flit no sooner.
     fn why_granted(&self, place: Place, parts: &mut Parts) -> Event {
-        let entry = self.entry(place);
-        if entry.left > entry.sent + LINK {
-            let (router, to) = (place.buffer as usize / 5, entry.to);
+        let granted = self.left(place);
+        if granted > self.sent(place) + LINK {
+            let (router, to) = (place.buffer / 5, self.to(place));
             parts.add("mesh", Component::Output(router, self.output(to)), 1);
             if let Some(room) = self.made_room(to) {
                 return Event::Left(room);
             }
             // Another input's turn, or the flit before it in the buffer.
-            if let Some((before, b)) = self.before(to, 1)
-                && b.sent + 1 == entry.left
-            {
-                return Event::Left(self.entry(before).from);
+            if let Some(before) = to.before(1).filter(|&before| self.sent(before) + 1 == granted) {
+                return Event::Left(self.from(before).expect("a router fills what is behind its output"));
             }
-            let before = self.before(place, 1).filter(|(_, b)| b.left + 1 == entry.left);
-            return Event::Left(before.expect("a head waits for room, its turn, or to be the head").0);
+            let before = place.before(1).filter(|&before| self.left(before) + 1 == granted);
+            return Event::Left(before.expect("a head waits for room, its turn, or to be the head"));
         }
-        self.link(entry, place, parts).expect("somebody sent it")
+        self.link(place, parts).expect("somebody sent it")
     }
 
     /// The way over the link into a buffer.
-    fn link(&self, entry: Entry, place: Place, parts: &mut Parts) -> Option<Event> {
-        if entry.from == SOURCE {
-            parts.add("mesh", Component::Router(place.buffer as usize / 5), LINK);
+    fn link(&self, place: Place, parts: &mut Parts) -> Option<Event> {
+        let Some(from) = self.from(place) else {
+            parts.add("mesh", Component::Router(place.buffer / 5), LINK);
             return Some(Event::Sent(place));
-        }
-        let output = Component::Output(entry.from.buffer as usize / 5, self.output(place));
-        parts.add("mesh", output, LINK);
-        Some(Event::Left(entry.from))
+        };
+        parts.add("mesh", Component::Output(from.buffer / 5, self.output(place)), LINK);
+        Some(Event::Left(from))
     }
 
     /// The output that fills a buffer.
     fn output(&self, place: Place) -> Port {
-        let buffer = place.buffer as usize;
+        let buffer = place.buffer;
         if buffer >= self.ports() { Port::Local } else { Port::ALL[(buffer % 5 + 2) % 4] }
     }
 
     /// Why a core or an injector sent a flit no sooner.
     fn why_sent(&self, place: Place, parts: &mut Parts) -> Option<Event> {
-        let (buffer, sent) = (place.buffer as usize, self.entry(place).sent);
-        let before = self.before(place, 1);
-        if before.is_none_or(|(_, b)| b.sent + 1 < sent)
+        let (buffer, sent) = (place.buffer, self.sent(place));
+        let before = place.before(1);
+        if before.is_none_or(|before| self.sent(before) + 1 < sent)
             && let Some(room) = self.made_room(place)
         {
             parts.add("mesh", Component::Router(buffer / 5), 1);
@@ -444,24 +478,19 @@ impl Recorder {
             let core = self.core_of_router[buffer / 5].expect("a core sent what no injector did");
             return self.sent_by(core, sent, before, parts);
         };
-        let from = before.map_or(self.start, |(_, b)| b.sent);
+        let from = before.map_or(self.start, |before| self.sent(before));
         parts.add("sender", Component::Injector(injector), sent - from);
-        before.map(|(before, _)| Event::Sent(before))
+        before.map(Event::Sent)
     }
 
     /// Why a core had not sent a flit, or was not done, before a cycle: the flit that it sent before, or its update.
-    fn sent_by(
-        &self,
-        core: usize,
-        until: u64,
-        before: Option<(Place, Entry)>,
-        parts: &mut Parts,
-    ) -> Option<Event> {
+    fn sent_by(&self, core: usize, until: u64, before: Option<Place>, parts: &mut Parts) -> Option<Event> {
         let (m, this) = (self.moments[core], Component::Core(core));
-        if let Some((before, b)) = before
-            && (b.sent >= m.accept || b.sent + 1 == until)
+        if let Some(before) = before
+            && let sent = self.sent(before)
+            && (sent >= m.accept || sent + 1 == until)
         {
-            parts.add("sender", this, until - b.sent);
+            parts.add("sender", this, until - sent);
             return Some(Event::Sent(before));
         }
         let updated = until.min(m.accept);
@@ -479,8 +508,8 @@ impl Probe for Recorder {
         (self.step, self.start) = (step as usize, cycle);
         self.moments.fill(Moment::default());
         for &buffer in &self.buffers {
-            self.entered[buffer].clear();
-            self.left[buffer] = 0;
+            self.passed[buffer].entered.clear();
+            self.passed[buffer].left.clear();
         }
     }
 
@@ -492,39 +521,36 @@ impl Probe for Recorder {
         match phase {
             Phase::Update => self.moments[core].update = cycle,
             Phase::Accept => self.moments[core].accept = cycle,
-            Phase::Idle | Phase::Deliver => {}
+            Phase::Deliver => {}
         }
     }
 
     #[inline]
-    fn router_input(&mut self, cycle: u64, router: usize, port: Port) {
-        self.moving = self.leave(5 * router + port as usize, cycle);
+    fn router_input(&mut self, _: u64, _: usize, port: Port) {
+        self.moving = port as usize;
     }
 
     #[inline]
     fn router_output(&mut self, cycle: u64, router: usize, port: Port, _: Flit) {
-        let buffer = match port {
-            Port::North => 5 * (router - self.width) + Port::South as usize,
-            Port::East => 5 * (router + 1) + Port::West as usize,
-            Port::South => 5 * (router + self.width) + Port::North as usize,
-            Port::West => 5 * (router - 1) + Port::East as usize,
-            Port::Local => self.ports() + self.core_of_router[router].expect("flits go to cores"),
-        };
-        self.enter(buffer, cycle, self.moving);
+        let (from, to) = (5 * router + self.moving, self.beyond(router, port));
+        self.passed[from].left.push(note(cycle, port as usize));
+        self.passed[to].entered.push(note(cycle, self.moving));
     }
 
     #[inline]
     fn core_output(&mut self, cycle: u64, core: usize, _: Flit) {
-        self.enter(5 * self.router_of_core[core] + Port::Local as usize, cycle, SOURCE);
+        let buffer = 5 * self.router_of_core[core] + Port::Local as usize;
+        self.passed[buffer].entered.push(note(cycle, SOURCE));
     }
 
     fn injector_output(&mut self, cycle: u64, injector: usize, _: Flit) {
         self.injected += 1;
-        self.enter(self.entries[injector], cycle, SOURCE);
+        self.passed[self.entries[injector]].entered.push(note(cycle, SOURCE));
     }
 
     #[inline]
     fn core_input(&mut self, cycle: u64, core: usize, _: Flit) {
-        self.leave(self.ports() + core, cycle);
+        let port = self.ports() + core;
+        self.passed[port].left.push(note(cycle, SOURCE));
     }
 }

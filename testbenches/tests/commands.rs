@@ -629,8 +629,12 @@ fn every_field_of_the_statistics_is_documented() {
 fn interrupted(arguments: &[&str], runs: impl Fn() -> bool) -> Output {
     let mut command = Command::new(binary());
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("starts");
+    let mut child = command.spawn().expect("starts");
     while !runs() {
+        if let Some(status) = child.try_wait().expect("a child") {
+            let said = child.wait_with_output().expect("ended").stderr;
+            panic!("it ended before the interrupt, {status}: {}", String::from_utf8_lossy(&said));
+        }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     // The shell's own, since a bare machine has no other.

@@ -132,6 +132,7 @@ fn a_bit_that_flips_in_a_register_is_told_in_its_cycle() {
         for (register, component, signal) in [
             ("router_1_0.west_out_credits", "router_1_0", "west_credits"),
             ("core_1_0.sender.credits", "core_1_0", "output.credits"),
+            ("core_1_0.control.kept_state", "core_1_0", "state"),
             ("router_0_1.south_buffer.level", "router_0_1", "south_in_level"),
         ] {
             let found = difference(&mut both, &vector, &mut Flip(register, 300));
@@ -176,6 +177,7 @@ fn a_bit_that_flips_in_the_fast_model_is_told_in_its_cycle() {
         for signal in [
             ("router_2_0", "west_out_flit"),
             ("core_1_0", "soma.membrane"),
+            ("core_1_0", "state"),
             ("core_0_0", "accumulator.data"),
             ("core_0_0", "input.axon"),
         ] {

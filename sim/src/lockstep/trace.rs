@@ -124,6 +124,7 @@ impl Declare<'_> {
     fn core(&mut self, name: &str, structure: Structure, credits: u64) -> Result<CoreLanes<Lane>, SimError> {
         let mut add = |signal: &str, path: &str, when: Lane| self.at(name, signal, path, when, 0);
         let mut core = CoreLanes::default();
+        core.state = add("state", "state", None)?;
         core.taken = add("input.taken", "received", None)?;
         core.axon = add("input.axon", "input_axon", core.taken)?;
         core.level = add("input.level", "input_level", None)?;

@@ -6,7 +6,7 @@ use hw::layout::{Widths, bits_for};
 use hw::platform::Structure;
 use rtl::wave::{Layout, ScopeId, SignalId};
 
-/// States of a core's controller, by [`Phase`].
+/// States of a core's controller, by the number of its [`Phase`](crate::probe::Phase).
 pub(super) const STATES: [&str; 4] = ["IDLE", "DELIVER", "UPDATE", "ACCEPT"];
 
 /// A signal that may have been left out.
