@@ -137,6 +137,8 @@ pub struct Simulator {
     options: Options,
     mesh: Mesh,
     cores: Vec<Core>,
+    /// Cores by the first of their neurons, so that spikes come all but sorted.
+    by_neuron: Vec<usize>,
     /// Index of the core at a router.
     core_at: Vec<Option<u32>>,
     injectors: Vec<Injector>,
@@ -211,7 +213,10 @@ impl Simulator {
         for (i, core) in program.cores.iter().enumerate() {
             core_at[core.router] = Some(i as u32);
         }
+        let mut by_neuron: Vec<_> = (0..program.cores.len()).collect();
+        by_neuron.sort_by_key(|&core| program.cores[core].identity.first());
         Ok(Self {
+            by_neuron,
             cores: (0..program.cores.len()).map(|i| Core::new(&program, i)).collect(),
             injectors: vec![Injector::default(); program.platform.mesh.injectors.len()],
             program: Arc::new(program),
@@ -284,8 +289,8 @@ impl Simulator {
         spikes: &mut Vec<Spike>,
         probe: &mut P,
     ) -> Result<u64, Error> {
-        for core in &mut self.cores {
-            core.begin_step(program, step, start, spikes, probe);
+        for &core in &self.by_neuron {
+            self.cores[core].begin_step(program, step, start, spikes, probe);
         }
         for injector in &mut self.injectors {
             injector.flits.clear();
